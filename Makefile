@@ -1,0 +1,58 @@
+# Everything a developer runs. `make demo` and `make test` need nothing but Python 3.11 and Debian.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8000
+
+.PHONY: demo run install install-dev test lint types imports format bench clean help
+
+help:
+	@echo "make demo    install, ingest the handbook, start the server on port $(PORT)"
+	@echo "make test    install, run the whole test suite"
+	@echo "make run     start the server   make lint types imports   make bench"
+
+demo: install
+	@$(BIN)/python -m ragsite.demo --port $(PORT)
+
+run: install
+	$(BIN)/uvicorn ragsite.asgi:application --host 127.0.0.1 --port $(PORT) --ws websockets-sansio \
+	  --ws-per-message-deflate false --ws-max-size 65536 --timeout-graceful-shutdown 25 --no-access-log
+
+test: install-dev
+	@.ci/chromium
+	$(BIN)/pytest -n 2
+
+lint: install-dev
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: install-dev
+	$(BIN)/mypy
+
+imports: install-dev
+	$(BIN)/lint-imports
+
+format: install-dev
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: install-dev
+	$(BIN)/python benchmarks/retrieval.py
+	$(BIN)/python benchmarks/index_latency.py
+
+clean:
+	rm -rf .venv var
+
+install: .venv/runtime
+install-dev: .venv/dev
+
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+
+.venv/runtime: .venv/bin/uv requirements.txt requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt -c requirements.lock
+	@touch $@
+
+.venv/dev: .venv/runtime requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt -c requirements.lock
+	@touch $@

@@ -1,0 +1,30 @@
+"""Principal: who is asking, and which corpora that lets them read."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from documents.scope import Scope
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Every credential ends in one of these; nothing else decides what a caller may see."""
+
+    kind: Literal["user", "key", "visitor"]
+    id: str
+    corpora: frozenset[int]
+    address: str = ""  # of an anonymous visitor: what the rate limit counts
+
+    @property
+    def owner(self) -> str:
+        """What conversations are stored under."""
+        return f"{self.kind}:{self.id}"
+
+    @property
+    def limit_key(self) -> str:
+        """What the rate limit counts: a visitor could mint ids at will, so the address."""
+        return f"address:{self.address}" if self.kind == "visitor" else self.owner
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(corpora=self.corpora)

@@ -1,0 +1,58 @@
+"""`manage.py check` on reranking and chat models: what is missing, or set but unused."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+RERANKERS = ("auto", "cohere", "none")
+
+
+@register
+def models_are_configured(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.RERANKER not in RERANKERS:
+        found.append(
+            Error(
+                f'RERANKER is "{settings.RERANKER}".',
+                hint=f"Set it to one of {', '.join(RERANKERS)}.",
+                id="chat.E001",
+            )
+        )
+    if settings.RERANKER == "cohere" and not settings.COHERE_API_KEY:
+        found.append(
+            Error(
+                "RERANKER is cohere, but COHERE_API_KEY is empty.",
+                hint="Set COHERE_API_KEY, or RERANKER=auto to go without.",
+                id="chat.E002",
+            )
+        )
+    if settings.OPENAI_BASE_URL and not settings.OPENAI_MODEL:
+        found.append(
+            Error(
+                "OPENAI_BASE_URL is set, but OPENAI_MODEL is empty.",
+                hint="Name the model that server should answer with.",
+                id="chat.E003",
+            )
+        )
+    if settings.OPENROUTER_API_KEY and not settings.OPENROUTER_MODELS:
+        found.append(
+            Error(
+                "OPENROUTER_API_KEY is set, but OPENROUTER_MODELS is empty.",
+                hint="Name at least one model, for example OPENROUTER_MODELS=openrouter/auto.",
+                id="chat.E004",
+            )
+        )
+    if (settings.OPENAI_MODEL or settings.OPENAI_API_KEY) and not settings.OPENAI_BASE_URL:
+        found.append(
+            Warning(
+                "OPENAI_MODEL or OPENAI_API_KEY is set, but OPENAI_BASE_URL is empty: unused.",
+                hint="Set OPENAI_BASE_URL, for example https://api.example.org/v1.",
+                id="chat.W001",
+            )
+        )
+    return found

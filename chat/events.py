@@ -1,0 +1,103 @@
+"""What happens while a question is answered. Every transport sends these, in this order.
+
+start, then stage and sources, then delta and citation as the text grows, then claims; at the end
+exactly one of done and error.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Start:
+    type: ClassVar = "start"
+    conversation_id: str
+    message_id: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`stage`: searching, writing, checking."""
+
+    type: ClassVar = "stage"
+    stage: str
+    query: str | None = None  # what was searched for, if it differs from the question
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What was retrieved, best first. Being here does not mean being cited."""
+
+    type: ClassVar = "sources"
+    sources: list[dict[str, Any]]
+    degraded: list[str]
+
+
+@dataclass(frozen=True)
+class Delta:
+    type: ClassVar = "delta"
+    text: str
+
+
+@dataclass(frozen=True)
+class Cited:
+    """A marker in the text was verified; sent right after the delta that ends with [number]."""
+
+    type: ClassVar = "citation"
+    number: int
+    chunk_id: str
+    title: str
+    heading_path: list[str]
+    url: str
+    quote: str
+    quote_start: int
+    quote_end: int
+    trust_tier: str
+    peer_reviewed: bool
+
+
+@dataclass(frozen=True)
+class Claims:
+    type: ClassVar = "claims"
+    claims: list[dict[str, Any]]
+    copied: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Done:
+    """The whole answer once more, as it was saved."""
+
+    type: ClassVar = "done"
+    conversation_id: str
+    message_id: str
+    status: str
+    outcome: str
+    text: str
+    citations: list[dict[str, Any]]
+    claims: list[dict[str, Any]]
+    copied: list[dict[str, Any]]
+    nearest: list[dict[str, Any]]  # sections to look at when the content holds no answer
+    degraded: list[str]
+    model: str
+    extractive: bool
+    usage: dict[str, Any]
+    timings: dict[str, float]  # milliseconds by stage
+
+
+@dataclass(frozen=True)
+class Error:
+    """`status` is what HTTP would say; `message_id` is null when nothing was saved."""
+
+    type: ClassVar = "error"
+    code: str
+    detail: str
+    status: int
+    retry_after: float | None = None
+    message_id: str | None = None
+
+
+Event = Start | Stage | Sources | Delta | Cited | Claims | Done | Error
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    return {"type": event.type, **asdict(event)}

@@ -1,0 +1,226 @@
+"""Conversations, what was said in them, and what each answer rests on."""
+
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from rest_framework_api_key.models import AbstractAPIKey, BaseAPIKeyManager
+
+from documents.models import Chunk, Corpus, TrustTier
+
+if TYPE_CHECKING:
+    from chat.auth.principal import Principal
+
+
+class ApiKey(AbstractAPIKey):
+    """A backend's key: it may read and ask the corpora listed here, and nothing else."""
+
+    corpora = models.ManyToManyField(Corpus, related_name="api_keys")
+
+    objects = BaseAPIKeyManager()
+
+    class Meta(AbstractAPIKey.Meta):
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def of(self, principal: "Principal") -> "ConversationQuerySet":
+        """What this principal started, in corpora it may still read."""
+        return self.filter(owner=principal.owner, corpus_id__in=principal.corpora)
+
+
+class Conversation(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    corpus = models.ForeignKey(Corpus, on_delete=models.CASCADE, related_name="conversations")
+    owner = models.CharField(
+        max_length=100, help_text=_('Who started it: "user:…", "key:…" or "visitor:…".')
+    )
+    title = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["owner", "-created_at"], name="conversation_owner_newest")]
+
+    def __str__(self) -> str:
+        return self.title or str(self.pk)
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def open_turn(self, conversation: Conversation, question: str) -> tuple["Message", "Message"]:
+        """Save a question, and the row its answer will be written to."""
+        with transaction.atomic():
+            asked = self.create(conversation=conversation, role=Message.Role.USER, text=question)
+            answer = self.create(
+                conversation=conversation,
+                role=Message.Role.ASSISTANT,
+                status=Message.Status.STREAMING,
+            )
+            Conversation.objects.filter(pk=conversation.pk).update(
+                updated_at=timezone.now(), title=conversation.title or question.strip()[:200]
+            )
+        return asked, answer
+
+    @transaction.atomic
+    def close_turn(
+        self,
+        answer_id: uuid.UUID,
+        fields: dict[str, object],
+        citations: "Sequence[Citation]",
+        claims: "Sequence[Claim]",
+    ) -> None:
+        """Save an answer with what it rests on; all of it or nothing."""
+        self.filter(pk=answer_id).update(**fields, finished_at=timezone.now())
+        Citation.objects.bulk_create(citations)
+        Claim.objects.bulk_create(claims)
+
+
+class Message(models.Model):
+    class Role(models.TextChoices):
+        USER = "user", _("user")
+        ASSISTANT = "assistant", _("assistant")
+
+    class Status(models.TextChoices):
+        STREAMING = "streaming", _("streaming")
+        COMPLETE = "complete", _("complete")
+        INTERRUPTED = "interrupted", _("interrupted")
+        CANCELLED = "cancelled", _("cancelled")
+        FAILED = "failed", _("failed")
+
+    class Outcome(models.TextChoices):
+        NONE = "", _("none")
+        ANSWERED = "answered", _("answered")
+        PARTIAL = "partial", _("partial")
+        NOT_IN_CONTENT = "not_in_content", _("not in the content")
+        REFUSED = "refused", _("refused")
+        DEGRADED = "degraded", _("degraded")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="messages"
+    )
+    role = models.CharField(max_length=20, choices=Role)
+    text = models.TextField(blank=True)
+    status = models.CharField(max_length=20, choices=Status, default=Status.COMPLETE)
+    outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.NONE, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    timings = models.JSONField(default=dict, blank=True)
+    usage = models.JSONField(default=dict, blank=True)
+    trace = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        # A question and its answer are saved together; the role keeps their order.
+        ordering = ["created_at", "-role"]
+        indexes = [
+            models.Index(fields=["conversation", "created_at"], name="message_in_conversation")
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=["streaming", "complete", "interrupted", "cancelled", "failed"]
+                ),
+                name="message_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(role="assistant") | Q(outcome=""), name="only_answers_have_outcomes"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
+class Citation(models.Model):
+    """A verified link from an answer to a chunk, with what stood there when it was cited."""
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="citations")
+    number = models.PositiveSmallIntegerField(help_text=_("The n of [n] in the text."))
+    # No database constraint: the chunk may go, and may come back with the same id.
+    chunk = models.ForeignKey(
+        Chunk, on_delete=models.DO_NOTHING, db_constraint=False, related_name="citations"
+    )
+    title = models.CharField(max_length=500)
+    heading_path = models.JSONField(default=list)
+    url = models.CharField(max_length=1400)
+    quote = models.TextField(help_text=_("Verbatim, as it stood in the source."))
+    quote_start = models.PositiveIntegerField(help_text=_("Character in the chunk's text."))
+    quote_end = models.PositiveIntegerField()
+    text_hash = models.CharField(max_length=64)
+    trust_tier = models.CharField(max_length=20, choices=TrustTier, default=TrustTier.UNKNOWN)
+
+    class Meta:
+        ordering = ["message", "number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["message", "number"], name="citation_number_once_per_message"
+            ),
+            models.CheckConstraint(
+                condition=Q(quote_end__gte=F("quote_start")), name="quote_span_runs_forward"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"[{self.number}] {self.title}"
+
+
+class Claim(models.Model):
+    """What was found about one sentence of an answer."""
+
+    class Verdict(models.TextChoices):
+        SUPPORTED = "supported", _("supported")
+        UNSUPPORTED = "unsupported", _("unsupported")
+        NO_CLAIM = "no_claim", _("no claim")
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="claims")
+    position = models.PositiveSmallIntegerField()
+    start = models.PositiveIntegerField(help_text=_("Characters of the answer's text."))
+    end = models.PositiveIntegerField()
+    verdict = models.CharField(max_length=20, choices=Verdict)
+    citation_number = models.PositiveSmallIntegerField(null=True, blank=True)
+    support_start = models.PositiveIntegerField(
+        null=True, blank=True, help_text=_("Characters of the cited chunk's text.")
+    )
+    support_end = models.PositiveIntegerField(null=True, blank=True)
+    reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["message", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["message", "position"], name="claim_position_once_per_message"
+            ),
+            models.CheckConstraint(
+                condition=Q(verdict__in=["supported", "unsupported", "no_claim"]),
+                name="claim_verdict_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.start}–{self.end}: {self.verdict}"
+
+
+class Feedback(models.Model):
+    class Rating(models.IntegerChoices):
+        DOWN = -1, _("not helpful")
+        UP = 1, _("helpful")
+
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="feedback")
+    rating = models.SmallIntegerField(choices=Rating)
+    comment = models.CharField(max_length=2000, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.get_rating_display()

@@ -1,0 +1,149 @@
+"""THE PATH OF ONE QUESTION. REST, SSE, websocket and `manage.py ask` all consume `answer()`."""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from time import perf_counter
+
+from django.conf import settings
+from django.db import DatabaseError
+
+from chat import evidence
+from chat.citations import CitationStream
+from chat.claims import Verdict, check_claims
+from chat.copying import copied_runs
+from chat.events import Cited, Claims, Delta, Error, Event, Sources, Stage, Start
+from chat.limits import TooManyQuestions, admit
+from chat.llm.base import ChatModel, ChatModelError, Completion
+from chat.models import Message
+from chat.prompting import build_prompt
+from chat.providers import get_chat_model
+from chat.retrieval import NO_VECTORS, Retriever
+from chat.rewriting import condense
+from chat.turns import Turn, claim_json, passage_json, recorded
+from documents.index.base import IndexUnavailable
+from documents.passages import Passage
+
+logger = logging.getLogger(__name__)
+
+NOT_IN_CONTENT = "The content does not hold an answer to this question."
+
+
+@dataclass(frozen=True)
+class AnswerPipeline:
+    retriever: Retriever
+    model: ChatModel
+
+    @classmethod
+    def from_settings(cls) -> "AnswerPipeline":
+        return cls(Retriever.from_settings(), get_chat_model())
+
+    async def answer(self, turn: Turn) -> AsyncIterator[Event]:
+        """The events of one turn; the last is Done or Error, unless the caller stops listening."""
+        try:
+            await admit(turn.principal)
+            async with recorded(turn):
+                began = perf_counter()
+                yield Start(str(turn.conversation.pk), str(turn.message_id))
+
+                query = condense(turn.question, turn.history)
+                yield Stage("searching", query if query != turn.question else None)
+                found = await self.retriever.search(query, turn.scope, language=turn.language)
+                turn.degraded, turn.timings = found.degraded, found.timings
+                turn.passages = {str(p.chunk_id): p for p in found.passages}
+                yield Sources([passage_json(p) for p in found.passages], found.degraded)
+
+                judged = evidence.weigh(query, found.passages, turn.language)
+                turn.trace = {"query": query, "evidence": vars(judged), "fetched": [*turn.passages]}
+                if judged.enough:
+                    yield Stage("writing")
+                    async with aclosing(self._write(turn, found.passages)) as written:
+                        async for event in written:
+                            turn.timings.setdefault("first_event", _since(began))
+                            yield event
+                if turn.text.strip():
+                    yield self._check(turn)
+                else:
+                    yield self._abstain(turn, found.passages)
+                turn.timings["total"] = _since(began)
+        except TooManyQuestions as error:
+            yield Error("rate_limited", str(error), 429, error.retry_after)
+        except IndexUnavailable as error:
+            logger.warning("Search failed: %s", error)
+            yield self._failed(turn, "search_unavailable", "Search is unavailable; try again.", 503)
+        except ChatModelError as error:
+            logger.warning("No model answered (%s): %s", error.code, error)
+            yield self._failed(turn, f"model_{error.code}", str(error), 502, error.retry_after)
+        except DatabaseError:
+            logger.exception("The database failed during a turn")
+            yield self._failed(turn, "database_unavailable", "The database is busy or away.", 503, 2)
+        except Exception:
+            logger.exception("A turn failed in a way nobody expected")
+            yield self._failed(turn, "internal", "Something went wrong on our side.", 500)
+        else:
+            yield turn.done()
+
+    async def _write(self, turn: Turn, passages: Sequence[Passage]) -> AsyncIterator[Event]:
+        """Stream the model; what it marks becomes citations. No database is touched here."""
+        turn.extractive = not self.model.writes_prose
+        prompt = build_prompt(turn.question, passages, turn.history, seed=str(turn.message_id))
+        stream = CitationStream(prompt.passages)
+        turn.cited = stream.cited  # the same list: whatever happens, what was shown is saved
+        async with aclosing(self.model.stream(prompt)) as outputs:
+            async for output in outputs:
+                if isinstance(output, Completion):
+                    turn.model = output.model
+                    turn.usage = {
+                        "prompt_tokens": output.prompt_tokens,
+                        "completion_tokens": output.completion_tokens,
+                        "cost": output.cost,
+                        "finish_reason": output.finish_reason,
+                    }
+                    parts = stream.finish()
+                else:
+                    parts = stream.feed(output.text)
+                for part in parts:
+                    if isinstance(part, Cited):
+                        yield part
+                    else:
+                        turn.text += part
+                        yield Delta(part)
+        turn.trace["unknown_markers"] = stream.unknown_markers
+
+    def _check(self, turn: Turn) -> Claims:
+        """Claim ledger and copy check; they decide the outcome."""
+        cited = {c.number: turn.passages[c.chunk_id] for c in turn.cited}
+        turn.claims = check_claims(turn.text, cited)
+        texts = [passage.text for passage in turn.passages.values()]
+        turn.copied = copied_runs(turn.text, texts, limit=settings.COPY_LIMIT_WORDS)
+        if any(claim.verdict is Verdict.UNSUPPORTED for claim in turn.claims):
+            turn.outcome = Message.Outcome.PARTIAL
+        elif NO_VECTORS in turn.degraded:
+            turn.outcome = Message.Outcome.DEGRADED
+        elif turn.usage.get("finish_reason") == "length":
+            turn.outcome = Message.Outcome.PARTIAL
+        else:
+            turn.outcome = Message.Outcome.ANSWERED
+        return Claims(
+            [claim_json(claim) for claim in turn.claims],
+            [{"start": run.start, "end": run.end, "words": run.words} for run in turn.copied],
+        )
+
+    def _abstain(self, turn: Turn, passages: Sequence[Passage]) -> Delta:
+        """Say so, cite nothing, and name the nearest sections."""
+        turn.outcome = Message.Outcome.NOT_IN_CONTENT
+        turn.nearest = passages[:3]
+        turn.text = NOT_IN_CONTENT
+        return Delta(turn.text)
+
+    def _failed(
+        self, turn: Turn, code: str, detail: str, status: int, retry_after: float | None = None
+    ) -> Error:
+        saved = str(turn.message_id) if turn.message_id else None
+        return Error(code, detail, status, retry_after, saved)
+
+
+def _since(began: float) -> float:
+    """Milliseconds."""
+    return round((perf_counter() - began) * 1000, 2)

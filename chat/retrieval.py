@@ -1,0 +1,130 @@
+"""From a query to passages. One `search()` serves chat, the API, the admin and the benchmarks."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+from django.conf import settings
+
+from chat.providers import get_reranker
+from chat.reranking.base import Reranker, RerankError
+from documents.embedding.base import EmbeddingError, QueryEmbedder, Vector
+from documents.index.base import IndexHit, IndexQuery, IndexSearcher
+from documents.index.sparse import encode_query
+from documents.models import Chunk, TrustTier
+from documents.passages import Passage
+from documents.providers import get_embedder, get_index
+from documents.scope import Scope
+from documents.threads import in_database_thread
+
+logger = logging.getLogger(__name__)
+
+# Multiplied into the score after fusion and reranking.
+TRUST_WEIGHTS = {
+    TrustTier.PEER_REVIEWED: 1.1,
+    TrustTier.OFFICIAL: 1.05,
+    TrustTier.PREPRINT: 1.0,
+    TrustTier.UNKNOWN: 1.0,
+    TrustTier.COMMUNITY: 0.95,
+    TrustTier.RETRACTED: 0.3,
+}
+NO_VECTORS = "no_vectors"  # words alone were compared
+NOT_RERANKED = "not_reranked"  # the reranker failed; the fused order stands
+
+
+@dataclass
+class Found:
+    """Passages best first, how they came about, and milliseconds by stage."""
+
+    query: str
+    passages: list[Passage] = field(default_factory=list)
+    degraded: list[str] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Retriever:
+    embedder: QueryEmbedder | None
+    index: IndexSearcher
+    reranker: Reranker
+    fetch_k: int
+    top_k: int
+
+    @classmethod
+    def from_settings(cls) -> "Retriever":
+        return cls(
+            get_embedder(), get_index(), get_reranker(), settings.FETCH_K, settings.TOP_K
+        )
+
+    async def search(
+        self, query: str, scope: Scope, *, language: str = "en", top_k: int | None = None
+    ) -> Found:
+        """The best passages of the scope; raises IndexUnavailable."""
+        found, top_k = Found(query), top_k or self.top_k
+        clock = _Clock(found.timings)
+        vector = await self._embed(query, found)
+        clock.lap("embed")
+        candidates = await self._candidates(
+            IndexQuery(vector, encode_query(query, language), scope), max(self.fetch_k, top_k)
+        )
+        clock.lap("search")
+        ranked = await self._rerank(query, candidates, found, top_k)
+        clock.lap("rerank")
+        found.passages = weigh_by_trust(ranked)[:top_k]
+        return found
+
+    async def _embed(self, query: str, found: Found) -> Vector | None:
+        if self.embedder is not None:
+            try:
+                return await self.embedder.embed_query(query)
+            except EmbeddingError as error:
+                logger.warning("Searching by words alone: %s", error)
+        found.degraded.append(NO_VECTORS)
+        return None
+
+    async def _candidates(self, query: IndexQuery, limit: int) -> list[Passage]:
+        """Hits that have a live row. If too few have, the index lags: look once more, deeper."""
+        hits = await self.index.search(query, limit=limit)
+        candidates = await _live_passages(hits, query.scope)
+        if len(candidates) < limit // 2 and len(hits) == limit:
+            hits = await self.index.search(query, limit=limit * 4)
+            candidates = await _live_passages(hits, query.scope)
+        return candidates
+
+    async def _rerank(
+        self, query: str, candidates: list[Passage], found: Found, top_k: int
+    ) -> list[Passage]:
+        # Twice as many as are wanted: trust may still reorder them.
+        try:
+            return await self.reranker.rerank(query, candidates, top_k=2 * top_k)
+        except RerankError as error:
+            logger.warning("Keeping the fused order: %s", error)
+            found.degraded.append(NOT_RERANKED)
+            return candidates[: 2 * top_k]
+
+
+def _passages(hits: Sequence[IndexHit], scope: Scope) -> list[Passage]:
+    return Chunk.objects.live(scope).passages(hits)
+
+
+_live_passages = in_database_thread(_passages)
+
+
+def weigh_by_trust(passages: Sequence[Passage]) -> list[Passage]:
+    """Reordered by score times the weight of each passage's trust tier."""
+    weighted = [
+        replace(passage, score=passage.score * TRUST_WEIGHTS.get(TrustTier(passage.trust_tier), 1))
+        for passage in passages
+    ]
+    return sorted(weighted, key=lambda passage: -passage.score)
+
+
+class _Clock:
+    def __init__(self, timings: dict[str, float]) -> None:
+        self.timings, self.last = timings, perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = perf_counter()
+        self.timings[stage] = round((now - self.last) * 1000, 2)
+        self.last = now

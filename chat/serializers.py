@@ -1,0 +1,167 @@
+"""The shapes of the API: closed field lists, length limits, no free-form input."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+
+from chat.models import Citation, Claim, Conversation, Message
+from chat.questions import InvalidQuestion, clean_question
+from documents.models import TrustTier
+
+MAX_NARROWING = 50  # values in one filter
+
+
+class FiltersSerializer(serializers.Serializer[dict[str, Any]]):
+    """Narrow the search. Every list means "one of these"."""
+
+    sources = serializers.ListField(
+        child=serializers.SlugField(), max_length=MAX_NARROWING, required=False
+    )
+    languages = serializers.ListField(
+        child=serializers.CharField(max_length=20), max_length=MAX_NARROWING, required=False
+    )
+    versions = serializers.ListField(
+        child=serializers.CharField(max_length=50), max_length=MAX_NARROWING, required=False
+    )
+    sections = serializers.ListField(
+        child=serializers.CharField(max_length=300), max_length=MAX_NARROWING, required=False
+    )
+    trust_tiers = serializers.ListField(
+        child=serializers.ChoiceField(TrustTier.choices), max_length=MAX_NARROWING, required=False
+    )
+
+
+class QuestionField(serializers.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=True, allow_blank=True, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            return clean_question(text, max_chars=settings.QUESTION_MAX_CHARS)
+        except InvalidQuestion as error:
+            raise serializers.ValidationError(str(error), code=error.code) from error
+
+
+class QuestionSerializer(serializers.Serializer[dict[str, Any]]):
+    question = QuestionField(help_text="At most QUESTION_MAX_CHARS characters.")
+    filters = FiltersSerializer(required=False)
+
+
+class SearchSerializer(serializers.Serializer[dict[str, Any]]):
+    corpus = serializers.SlugField()
+    query = QuestionField()
+    top_k = serializers.IntegerField(min_value=1, max_value=50, required=False)
+    filters = FiltersSerializer(required=False)
+
+
+class ConversationSerializer(serializers.ModelSerializer[Conversation]):
+    corpus = serializers.SlugField(source="corpus.slug", read_only=True)
+
+    class Meta:
+        model = Conversation
+        fields = ["id", "corpus", "title", "created_at", "updated_at"]
+        read_only_fields = ["id", "created_at", "updated_at"]
+
+
+class NewConversationSerializer(serializers.Serializer[dict[str, Any]]):
+    corpus = serializers.SlugField()
+
+
+class CitationSerializer(serializers.ModelSerializer[Citation]):
+    chunk_id = serializers.UUIDField()
+    peer_reviewed = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Citation
+        fields = [
+            "number", "chunk_id", "title", "heading_path", "url", "quote", "quote_start",
+            "quote_end", "trust_tier", "peer_reviewed",
+        ]  # fmt: skip
+
+    def get_peer_reviewed(self, citation: Citation) -> bool:
+        return citation.trust_tier == TrustTier.PEER_REVIEWED
+
+
+class ClaimSerializer(serializers.ModelSerializer[Claim]):
+    citation = serializers.IntegerField(source="citation_number", allow_null=True)
+
+    class Meta:
+        model = Claim
+        fields = ["start", "end", "verdict", "citation", "support_start", "support_end", "reason"]
+
+
+class MessageSerializer(serializers.ModelSerializer[Message]):
+    citations = CitationSerializer(many=True, read_only=True)
+    claims = ClaimSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Message
+        fields = [
+            "id", "role", "text", "status", "outcome", "model", "created_at", "finished_at",
+            "citations", "claims",
+        ]  # fmt: skip
+
+
+class SourceSerializer(serializers.Serializer[dict[str, Any]]):
+    """Where a passage stands."""
+
+    chunk_id = serializers.UUIDField()
+    title = serializers.CharField()
+    heading_path = serializers.ListField(child=serializers.CharField())
+    url = serializers.CharField()
+    source = serializers.CharField()
+    version = serializers.CharField()
+    language = serializers.CharField()
+    trust_tier = serializers.ChoiceField(TrustTier.choices)
+    peer_reviewed = serializers.BooleanField()
+
+
+class PassageSerializer(SourceSerializer):
+    text = serializers.CharField()
+    line_start = serializers.IntegerField()
+    line_end = serializers.IntegerField()
+
+
+class SearchResultSerializer(serializers.Serializer[dict[str, Any]]):
+    query = serializers.CharField()
+    degraded = serializers.ListField(child=serializers.CharField())
+    passages = PassageSerializer(many=True)
+    timings = serializers.DictField(child=serializers.FloatField())
+
+
+class CopiedSerializer(serializers.Serializer[dict[str, Any]]):
+    start = serializers.IntegerField()
+    end = serializers.IntegerField()
+    words = serializers.IntegerField()
+
+
+class AnswerSerializer(serializers.Serializer[dict[str, Any]]):
+    """The `done` event: an answer as it was saved."""
+
+    type = serializers.CharField()
+    conversation_id = serializers.UUIDField()
+    message_id = serializers.UUIDField()
+    status = serializers.ChoiceField(Message.Status.choices)
+    outcome = serializers.ChoiceField([c for c in Message.Outcome.choices if c[0]])
+    text = serializers.CharField()
+    citations = CitationSerializer(many=True)
+    claims = ClaimSerializer(many=True)
+    copied = CopiedSerializer(many=True)
+    nearest = SourceSerializer(many=True)
+    degraded = serializers.ListField(child=serializers.CharField())
+    model = serializers.CharField()
+    extractive = serializers.BooleanField()
+    usage = serializers.DictField()
+    timings = serializers.DictField(child=serializers.FloatField())
+
+
+class ProblemSerializer(serializers.Serializer[dict[str, Any]]):
+    """problem+json: `code` is stable, `detail` is for people."""
+
+    type = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    errors = serializers.DictField(required=False)

@@ -1,0 +1,154 @@
+"""One question and its answer, saved whatever happens in between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from chat.auth.principal import Principal
+from chat.claims import CheckedClaim
+from chat.copying import CopiedRun
+from chat.events import Cited, Done
+from chat.llm.base import PromptMessage
+from chat.models import Citation, Claim, Conversation, Message
+from documents.passages import Passage
+from documents.scope import Scope
+from documents.threads import in_database_thread
+
+
+@dataclass
+class Turn:
+    """Filled in as the pipeline goes; saved as it stands when the turn ends."""
+
+    conversation: Conversation
+    principal: Principal
+    question: str
+    scope: Scope
+    message_id: UUID | None = None
+    history: list[PromptMessage] = field(default_factory=list)
+    text: str = ""
+    status: Message.Status = Message.Status.STREAMING
+    outcome: Message.Outcome = Message.Outcome.NONE
+    cited: Sequence[Cited] = ()
+    passages: dict[str, Passage] = field(default_factory=dict)  # by chunk id
+    claims: Sequence[CheckedClaim] = ()
+    copied: Sequence[CopiedRun] = ()
+    nearest: Sequence[Passage] = ()
+    degraded: list[str] = field(default_factory=list)
+    model: str = ""
+    extractive: bool = False
+    usage: dict[str, Any] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+    trace: dict[str, Any] = field(default_factory=dict)
+    stop_requested: bool = False
+
+    @property
+    def language(self) -> str:
+        return self.conversation.corpus.language
+
+    def done(self) -> Done:
+        return Done(
+            conversation_id=str(self.conversation.pk), message_id=str(self.message_id),
+            status=self.status.value, outcome=self.outcome.value, text=self.text,
+            citations=[citation_json(c) for c in self.cited],
+            claims=[claim_json(c) for c in self.claims],
+            copied=[{"start": c.start, "end": c.end, "words": c.words} for c in self.copied],
+            nearest=[passage_json(p) for p in self.nearest], degraded=self.degraded,
+            model=self.model, extractive=self.extractive, usage=self.usage, timings=self.timings,
+        )  # fmt: skip
+
+
+def citation_json(cited: Cited) -> dict[str, Any]:
+    return {
+        "number": cited.number, "chunk_id": cited.chunk_id, "title": cited.title,
+        "heading_path": cited.heading_path, "url": cited.url, "quote": cited.quote,
+        "quote_start": cited.quote_start, "quote_end": cited.quote_end,
+        "trust_tier": cited.trust_tier, "peer_reviewed": cited.peer_reviewed,
+    }  # fmt: skip
+
+
+def claim_json(claim: CheckedClaim) -> dict[str, Any]:
+    return {
+        "start": claim.start, "end": claim.end, "verdict": claim.verdict.value,
+        "citation": claim.citation, "support_start": claim.support_start,
+        "support_end": claim.support_end, "reason": claim.reason,
+    }  # fmt: skip
+
+
+def passage_json(passage: Passage) -> dict[str, Any]:
+    """What a reader may know of a retrieved passage: where it is, not how it scored."""
+    return {
+        "chunk_id": str(passage.chunk_id), "title": passage.title,
+        "heading_path": list(passage.heading_path), "url": passage.url,
+        "source": passage.source, "version": passage.version, "language": passage.language,
+        "trust_tier": passage.trust_tier,
+        "peer_reviewed": passage.trust_tier == "peer-reviewed",
+    }  # fmt: skip
+
+
+@asynccontextmanager
+async def recorded(turn: Turn) -> AsyncIterator[Turn]:
+    """Save the question first and the answer last: complete, failed, or cut short."""
+    turn.message_id, turn.history = await _open(turn)
+    try:
+        yield turn
+        turn.status = Message.Status.COMPLETE
+    except Exception:
+        turn.status = Message.Status.FAILED
+        raise
+    except BaseException:  # cancelled, or the generator was closed: nobody listens any more
+        turn.status = (
+            Message.Status.CANCELLED if turn.stop_requested else Message.Status.INTERRUPTED
+        )
+        raise
+    finally:
+        # Shielded, because a reader who hangs up cancels this very task.
+        await asyncio.shield(asyncio.ensure_future(_close(turn)))
+
+
+def _open_turn(turn: Turn) -> tuple[UUID, list[PromptMessage]]:
+    history = [
+        PromptMessage(role, text)  # type: ignore[arg-type]
+        for role, text in Message.objects.filter(conversation=turn.conversation)
+        .exclude(text="")
+        .order_by("-created_at", "role")
+        .values_list("role", "text")[:6]
+    ][::-1]
+    _asked, answer = Message.objects.open_turn(turn.conversation, turn.question)
+    return answer.pk, history
+
+
+def _close_turn(turn: Turn) -> None:
+    assert turn.message_id is not None  # noqa: S101 - set when the turn was opened
+    Message.objects.close_turn(
+        turn.message_id,
+        {
+            "text": turn.text, "status": turn.status, "outcome": turn.outcome,
+            "model": turn.model, "usage": turn.usage, "timings": turn.timings,
+            "trace": turn.trace,
+        },
+        [
+            Citation(
+                message_id=turn.message_id, number=c.number, chunk_id=UUID(c.chunk_id),
+                title=c.title[:500], heading_path=c.heading_path, url=c.url, quote=c.quote,
+                quote_start=c.quote_start, quote_end=c.quote_end,
+                text_hash=turn.passages[c.chunk_id].text_hash, trust_tier=c.trust_tier,
+            )
+            for c in turn.cited
+        ],
+        [
+            Claim(
+                message_id=turn.message_id, position=position, start=claim.start, end=claim.end,
+                verdict=claim.verdict.value, citation_number=claim.citation,
+                support_start=claim.support_start, support_end=claim.support_end,
+                reason=claim.reason[:300],
+            )
+            for position, claim in enumerate(turn.claims)
+        ],
+    )  # fmt: skip
+
+
+_open = in_database_thread(_open_turn)
+_close = in_database_thread(_close_turn)

@@ -1,0 +1,253 @@
+"""REST and SSE: translate requests into turns and searches, and events into bytes."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from django.db import connection
+from django.http import HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.csrf import ensure_csrf_cookie
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import generics, status
+from rest_framework.pagination import CursorPagination
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from chat.access import corpus_of, scope_of
+from chat.auth import visitors
+from chat.auth.principal import Principal
+from chat.events import Done, Error, Event, as_json
+from chat.limits import TooManyQuestions, admit
+from chat.models import Conversation, Message
+from chat.pipeline import AnswerPipeline
+from chat.retrieval import Retriever
+from chat.serializers import (
+    AnswerSerializer,
+    ConversationSerializer,
+    MessageSerializer,
+    NewConversationSerializer,
+    ProblemSerializer,
+    QuestionSerializer,
+    SearchResultSerializer,
+    SearchSerializer,
+)
+from chat.turns import Turn, passage_json
+from documents.index.base import IndexUnavailable
+from documents.problems import Problem
+
+
+class EventStreamRenderer(BaseRenderer):
+    """Only for content negotiation: the view writes the stream itself."""
+
+    media_type = "text/event-stream"
+    format = "sse"
+
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
+        return f"event: error\ndata: {json.dumps(data)}\n\n".encode()
+
+
+class ConversationList(generics.ListAPIView[Conversation]):
+    """Conversations of the caller, newest first."""
+
+    serializer_class = ConversationSerializer
+
+    def get_queryset(self) -> Any:
+        return Conversation.objects.of(self.request.auth).select_related("corpus")
+
+    @extend_schema(
+        request=NewConversationSerializer,
+        responses={201: ConversationSerializer, 404: ProblemSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Start one. An anonymous visitor gets a token to come back with."""
+        body = NewConversationSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        principal: Principal = request.auth
+        corpus = corpus_of(principal, body.validated_data["corpus"])
+        token = ""
+        if principal.kind == "visitor" and not principal.id:
+            token = visitors.new_token()
+            owner = f"visitor:{visitors.visitor_id(token)}"
+        else:
+            owner = principal.owner
+        conversation = Conversation.objects.create(corpus=corpus, owner=owner)
+        reply = {**ConversationSerializer(conversation).data}
+        if token:
+            reply["visitor_token"] = token
+        return Response(reply, status=status.HTTP_201_CREATED)
+
+
+class ConversationDetail(generics.RetrieveUpdateDestroyAPIView[Conversation]):
+    """One conversation: read it, give it a title, delete it with all its messages."""
+
+    serializer_class = ConversationSerializer
+    http_method_names = ["get", "patch", "delete", "head", "options"]
+
+    def get_queryset(self) -> Any:
+        return Conversation.objects.of(self.request.auth).select_related("corpus")
+
+
+class OldestFirst(CursorPagination):
+    # A question and its answer may share a moment; the role keeps them apart.
+    ordering = ("created_at", "-role")
+    page_size_query_param = "page_size"
+    max_page_size = 200
+
+
+class MessageList(generics.ListAPIView[Message]):
+    """What was said in one conversation; POST asks the next question."""
+
+    serializer_class = MessageSerializer
+    pagination_class = OldestFirst
+    renderer_classes = [JSONRenderer, EventStreamRenderer]
+
+    def conversation(self) -> Conversation:
+        mine = Conversation.objects.of(self.request.auth).select_related("corpus")
+        return get_object_or_404(mine, pk=self.kwargs["conversation_id"])
+
+    def get_queryset(self) -> Any:
+        if getattr(self, "swagger_fake_view", False):
+            return Message.objects.none()
+        return Message.objects.filter(conversation=self.conversation()).prefetch_related(
+            "citations", "claims"
+        )
+
+    @extend_schema(
+        request=QuestionSerializer,
+        responses={
+            (201, "application/json"): AnswerSerializer,
+            (200, "text/event-stream"): OpenApiResponse(
+                description="Events start, stage, sources, delta, citation, claims, and at the "
+                "end exactly one of done and error; see docs/api.md."
+            ),
+            (400, "application/problem+json"): ProblemSerializer,
+            (429, "application/problem+json"): ProblemSerializer,
+            (503, "application/problem+json"): ProblemSerializer,
+        },
+    )
+    def post(self, request: Request, conversation_id: UUID) -> HttpResponseBase:
+        """Ask. One JSON body, or a stream of events for who accepts text/event-stream."""
+        body = QuestionSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        conversation = self.conversation()
+        turn = Turn(
+            conversation=conversation,
+            principal=request.auth,
+            question=body.validated_data["question"],
+            scope=scope_of(conversation.corpus, body.validated_data.get("filters")),
+        )
+        # Nothing of this request may hold a connection while a model writes.
+        connection.close()
+        events = AnswerPipeline.from_settings().answer(turn)
+        if request.accepted_renderer.format == "sse":
+            return event_stream(events)
+        last = async_to_sync(last_event)(events)
+        if isinstance(last, Error):
+            raise as_problem(last)
+        return Response(as_json(last), status=status.HTTP_201_CREATED)
+
+
+def event_stream(events: AsyncIterator[Event]) -> StreamingHttpResponse:
+    """The events as SSE. A turn that was not even admitted is an HTTP error instead."""
+    first = async_to_sync(anext)(events)  # type: ignore[arg-type]
+    if isinstance(first, Error):
+        raise as_problem(first)
+    return StreamingHttpResponse(
+        frames(first, events),
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
+    )
+
+
+async def frames(first: Event, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+    number = 1
+    yield frame(number, first)
+    async with aclosing(events):  # type: ignore[type-var]
+        async for event in events:
+            number += 1
+            yield frame(number, event)
+
+
+def frame(number: int, event: Event) -> bytes:
+    data = json.dumps(as_json(event), ensure_ascii=False)
+    return f"id: {number}\nevent: {event.type}\ndata: {data}\n\n".encode()
+
+
+async def last_event(events: AsyncIterator[Event]) -> Done | Error:
+    last: Event | None = None
+    async with aclosing(events):  # type: ignore[type-var]
+        async for event in events:
+            last = event
+    assert isinstance(last, (Done, Error))  # noqa: S101 - the pipeline's promise
+    return last
+
+
+def as_problem(error: Error) -> Problem:
+    return Problem(error.status, error.code, error.detail, retry_after=error.retry_after)
+
+
+class SearchView(APIView):
+    """Retrieval alone: what an answer would be written from."""
+
+    @extend_schema(
+        request=SearchSerializer,
+        responses={200: SearchResultSerializer, 404: ProblemSerializer, 503: ProblemSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        body = SearchSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        asked = body.validated_data
+        corpus = corpus_of(request.auth, asked["corpus"])
+        try:
+            async_to_sync(admit)(request.auth)
+            found = async_to_sync(Retriever.from_settings().search)(
+                asked["query"],
+                scope_of(corpus, asked.get("filters")),
+                language=corpus.language,
+                top_k=asked.get("top_k"),
+            )
+        except TooManyQuestions as error:
+            raise Problem(429, "rate_limited", str(error), retry_after=error.retry_after) from None
+        except IndexUnavailable:
+            raise Problem(
+                503, "search_unavailable", "Search is unavailable; try again.", retry_after=5
+            ) from None
+        passages = [
+            {
+                **passage_json(passage),
+                "text": passage.text,
+                "line_start": passage.line_start,
+                "line_end": passage.line_end,
+            }
+            for passage in found.passages
+        ]
+        return Response(
+            {
+                "query": found.query,
+                "degraded": found.degraded,
+                "passages": passages,
+                "timings": found.timings,
+            }
+        )
+
+
+@ensure_csrf_cookie
+def chat_page(request: Any) -> HttpResponseBase:
+    """A plain page to ask from, over the websocket."""
+    response = render(request, "chat/chat.html")
+    if visitors.visitor_id(request.COOKIES.get(visitors.COOKIE, "")) is None:
+        response.set_cookie(
+            visitors.COOKIE,
+            visitors.new_token(),
+            max_age=visitors.MAX_AGE,
+            httponly=True,
+            samesite="Lax",
+            secure=request.is_secure(),
+        )
+    return response

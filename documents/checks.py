@@ -1,0 +1,124 @@
+"""`manage.py check` on embedding and index: what is missing, unused, or does not fit together."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+EMBEDDERS = ("auto", "cohere", "bundled", "none")
+FUSIONS = ("rrf", "dbsf")
+
+
+@register
+def providers_are_configured(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.EMBEDDER not in EMBEDDERS:
+        found.append(
+            Error(
+                f'EMBEDDER is "{settings.EMBEDDER}".',
+                hint=f"Set it to one of {', '.join(EMBEDDERS)}.",
+                id="documents.E001",
+            )
+        )
+    if settings.EMBEDDER == "cohere" and not settings.COHERE_API_KEY:
+        found.append(
+            Error(
+                "EMBEDDER is cohere, but COHERE_API_KEY is empty.",
+                hint="Set COHERE_API_KEY, or EMBEDDER=auto to use the bundled model without it.",
+                id="documents.E002",
+            )
+        )
+    if settings.FUSION not in FUSIONS:
+        found.append(
+            Error(
+                f'FUSION is "{settings.FUSION}".',
+                hint=f"Set it to one of {', '.join(FUSIONS)}.",
+                id="documents.E003",
+            )
+        )
+    if settings.QDRANT_API_KEY and not settings.QDRANT_URL:
+        found.append(
+            Warning(
+                "QDRANT_API_KEY is set, but QDRANT_URL is empty: the embedded index is used.",
+                hint="Set QDRANT_URL to the cluster's address, or remove the key.",
+                id="documents.W001",
+            )
+        )
+    if settings.QDRANT_URL.startswith("http://") and settings.QDRANT_API_KEY:
+        host = settings.QDRANT_URL.removeprefix("http://").split("/")[0].rsplit(":", 1)[0]
+        if host not in ("127.0.0.1", "localhost", "[::1]"):
+            found.append(
+                Warning(
+                    "QDRANT_API_KEY travels over plain HTTP.",
+                    hint="Use an https:// address in QDRANT_URL.",
+                    id="documents.W002",
+                )
+            )
+    if settings.COHERE_API_KEY and settings.EMBEDDER in ("bundled", "none"):
+        found.append(
+            Warning(
+                f"COHERE_API_KEY is set, but EMBEDDER={settings.EMBEDDER} does not embed with it.",
+                hint="Set EMBEDDER=auto to embed with Cohere.",
+                id="documents.W003",
+            )
+        )
+    return found
+
+
+@register(Tags.database)
+def documents_are_in_the_current_space(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Only with `check --database default`: it asks the database."""
+    from django.db import DatabaseError
+
+    from documents.embedding.base import NO_DENSE_VECTORS
+    from documents.models import Document
+    from documents.providers import get_embedder
+
+    if not databases:
+        return []
+    embedder = get_embedder()
+    space = str(embedder.space if embedder else NO_DENSE_VECTORS)
+    try:
+        others = Document.objects.exclude(space=space).exclude(space="").count()
+    except DatabaseError:
+        return []  # not migrated yet; Django says so itself
+    if not others:
+        return []
+    return [
+        Warning(
+            f"{others} documents were embedded in another space than the configured {space}.",
+            hint="Run `manage.py ingest` to embed them in this one, or put the settings back.",
+            id="documents.W004",
+        )
+    ]
+
+
+@register(deploy=True)
+def the_collection_fits(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Only with `check --deploy`, and only when there is a Qdrant: it asks the server."""
+    if not settings.QDRANT_URL:
+        return []
+    from documents.index.base import IndexUnavailable, SpaceMismatch
+    from documents.providers import get_index
+
+    try:
+        get_index().prepare()
+    except SpaceMismatch as error:
+        return [Error(str(error), id="documents.E004")]
+    except IndexUnavailable as error:
+        return [
+            Error(
+                f"Qdrant does not answer: {error}",
+                hint="Check QDRANT_URL, QDRANT_API_KEY and that the cluster is not suspended.",
+                id="documents.E005",
+            )
+        ]
+    return []

@@ -1,0 +1,67 @@
+"""What an embedder is: texts in, vectors of one space out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float32]  # shape (dimension,)
+Matrix = npt.NDArray[np.float32]  # shape (texts, dimension)
+
+# Raise it when the text that is embedded for a chunk changes (cutting rules, headings in front).
+CHUNKER_VERSION = 1
+
+
+class EmbeddingError(Exception):
+    """The embedder could not turn a text into a vector. The message can be shown to an operator.
+
+    `retryable`: the same call may succeed in a minute; False: it needs a hand, or the next month.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = True):
+        super().__init__(message)
+        self.retryable = retryable
+
+
+@dataclass(frozen=True)
+class EmbeddingSpace:
+    """Vectors may be compared only inside one space; it is stamped on whatever stores them."""
+
+    provider: str
+    model: str
+    dimension: int  # 0: no dense vectors at all, BM25 alone
+    chunker: int = CHUNKER_VERSION
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}/{self.dimension}/c{self.chunker}"
+
+
+NO_DENSE_VECTORS = EmbeddingSpace(provider="none", model="bm25", dimension=0)
+
+
+class DocumentEmbedder(Protocol):
+    """Synchronous, many texts at a time: ingestion's side."""
+
+    space: EmbeddingSpace
+
+    def embed_documents(self, texts: Sequence[str]) -> Matrix:
+        """Unit vectors, float32, one row per text and in its order; raises EmbeddingError."""
+        ...
+
+
+class QueryEmbedder(Protocol):
+    """Asynchronous, one text at a time: the question's side."""
+
+    space: EmbeddingSpace
+
+    async def embed_query(self, text: str) -> Vector:
+        """One unit vector, float32; raises EmbeddingError."""
+        ...
+
+
+class Embedder(DocumentEmbedder, QueryEmbedder, Protocol):
+    """Both sides of one space."""
+
+    local: bool  # runs in this process: costs CPU but no call, and no text leaves the machine

@@ -1,0 +1,164 @@
+"""Cohere Embed: documents in batches with patience, a query once and quickly."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import cohere
+import httpx
+import numpy as np
+from cohere.core.api_error import ApiError
+
+from documents.embedding.base import EmbeddingError, EmbeddingSpace, Matrix, Vector
+from documents.event_loops import per_event_loop
+
+BATCH_SIZE = 96  # Cohere's limit
+DOCUMENTS_TIMEOUT = 60.0
+# Waits before the second and the third attempt. Rate limits count by the minute.
+WAITS = (1.0, 2.0)
+RATE_LIMIT_WAITS = (20.0, 40.0)
+LONGEST_WAIT = 60.0
+
+
+class CohereEmbedder:
+    """The SDK is told not to retry: it cannot tell a limit of this minute from one of this month.
+
+    `async_client` returns the client of the running event loop.
+    """
+
+    local: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        client: cohere.ClientV2,
+        async_client: Callable[[], cohere.AsyncClientV2],
+        model: str,
+        dimension: int,
+        sleep: Callable[[float], None] = time.sleep,
+    ):
+        self.client, self.async_client = client, async_client
+        self.model, self.sleep = model, sleep
+        self.space = EmbeddingSpace("cohere", model, dimension)
+
+    @classmethod
+    def connect(
+        cls, *, api_key: str, base_url: str, model: str, dimension: int, query_timeout: float
+    ) -> "CohereEmbedder":
+        # No proxies or .netrc out of the environment: what is configured is what is called.
+        options: dict[str, Any] = {"api_key": api_key, "base_url": base_url, "max_retries": 0}
+        documents = httpx.Client(timeout=DOCUMENTS_TIMEOUT, trust_env=False)
+        return cls(
+            cohere.ClientV2(**options, httpx_client=documents),
+            per_event_loop(
+                lambda: cohere.AsyncClientV2(
+                    **options,
+                    httpx_client=httpx.AsyncClient(timeout=query_timeout, trust_env=False),
+                )
+            ),
+            model,
+            dimension,
+        )
+
+    def embed_documents(self, texts: Sequence[str]) -> Matrix:
+        batches = [texts[start : start + BATCH_SIZE] for start in range(0, len(texts), BATCH_SIZE)]
+        if not batches:
+            return np.empty((0, self.space.dimension), np.float32)
+        return np.concatenate([self._embed_batch(batch) for batch in batches])
+
+    async def embed_query(self, text: str) -> Vector:
+        with vendor_errors(self.model):
+            response = await self.async_client().embed(**self._request([text], "search_query"))
+        return self._vectors(response, 1)[0]
+
+    def _embed_batch(self, texts: Sequence[str]) -> Matrix:
+        for attempt in range(len(WAITS) + 1):
+            try:
+                with vendor_errors(self.model):
+                    response = self.client.embed(**self._request(texts, "search_document"))
+                return self._vectors(response, len(texts))
+            except EmbeddingError as error:
+                if not error.retryable or attempt == len(WAITS):
+                    raise
+                self.sleep(wait_before_retry(error.__cause__, attempt))
+        raise AssertionError("unreachable")
+
+    def _request(self, texts: Sequence[str], input_type: str) -> dict[str, Any]:
+        request = {
+            "model": self.model,
+            # One empty text would make Cohere refuse the whole batch.
+            "texts": [text if text.strip() else "." for text in texts],
+            "input_type": input_type,
+            "embedding_types": ["float"],
+            "output_dimension": self.space.dimension,
+            "truncate": "END",
+        }
+        if "-v3" in self.model:  # of one size only, and the parameter is refused
+            del request["output_dimension"]
+        return request
+
+    def _vectors(self, response: cohere.EmbedByTypeResponse, count: int) -> Matrix:
+        """The SDK accepts anything that is JSON, so all of it is checked here."""
+        shape = (count, self.space.dimension)
+        try:
+            vectors = np.asarray(response.embeddings.float_, np.float32)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise EmbeddingError("Cohere's answer holds no vectors.") from error
+        if vectors.shape != shape:
+            raise EmbeddingError(
+                f"Cohere answered with vectors of shape {vectors.shape} instead of {shape}. "
+                "Check COHERE_EMBED_DIMENSION if it happens every time."
+            )
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not np.isfinite(norms).all() or not norms.all():
+            raise EmbeddingError("Cohere's answer holds vectors that are not numbers, or zero.")
+        unit: Matrix = vectors / norms
+        return unit
+
+
+@contextmanager
+def vendor_errors(model: str) -> Iterator[None]:
+    try:
+        yield
+    except ApiError as error:
+        message, retryable = explained(error, model)
+        raise EmbeddingError(message, retryable=retryable) from error
+    except httpx.HTTPError as error:
+        raise EmbeddingError(f"Cohere did not answer ({type(error).__name__}).") from error
+
+
+def explained(error: ApiError, model: str) -> tuple[str, bool]:
+    """What an operator can do about it, and whether waiting helps."""
+    status, reason = error.status_code, reason_of(error)
+    match status:
+        case 401 | 403 | 498:
+            return f"Cohere refused the API key ({status}). Check COHERE_API_KEY.", False
+        case 402:
+            return "Cohere's billing limit is reached (402).", False
+        case 404:
+            return f"Cohere does not know the model {model}. Check COHERE_EMBED_MODEL.", False
+        case 429 if "month" in reason.lower():
+            return "This month's calls of the Cohere trial key are used up (429).", False
+        case 429:
+            return "Cohere's rate limit is reached (429).", True
+        case 400 | 422 | 501:
+            return f"Cohere refused the request ({status}): {reason}", False
+        case 200:
+            return "Cohere's answer could not be read.", True
+    return f"Cohere failed ({status}).", True
+
+
+def reason_of(error: ApiError) -> str:
+    body = error.body
+    message = body.get("message") if isinstance(body, dict) else getattr(body, "message", body)
+    return str(message)[:300]
+
+
+def wait_before_retry(cause: BaseException | None, attempt: int) -> float:
+    if not isinstance(cause, ApiError) or cause.status_code != 429:
+        return WAITS[attempt]
+    headers = {name.lower(): value for name, value in (cause.headers or {}).items()}
+    try:
+        return min(float(headers["retry-after"]), LONGEST_WAIT)
+    except (KeyError, ValueError):
+        return RATE_LIMIT_WAITS[attempt]

@@ -1,0 +1,201 @@
+"""The embedded index: vectors in database rows, searched in a private replica of each process."""
+
+import logging
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+from uuid import UUID
+
+import numpy as np
+from channels.db import database_sync_to_async
+from django.db import DatabaseError, transaction
+
+from documents.embedding.base import EmbeddingSpace, Vector
+from documents.index.base import IndexHit, IndexPoint, IndexQuery, IndexUnavailable
+from documents.index.payload import payload_of
+from documents.index.sparse import encode_document
+from documents.models import Chunk, ChunkVector, Document, IndexChange
+
+logger = logging.getLogger(__name__)
+
+# Rows in memory at a time, while a replica is filled or caught up.
+BATCH_SIZE = 500
+# As pk and chunk: a restored database may have given the same number to another chunk.
+Change = tuple[int, UUID]
+
+
+class Replica(Protocol):
+    """An engine that holds the live chunks of one process."""
+
+    def upsert(self, points: Sequence[IndexPoint]) -> None: ...
+
+    def delete(self, chunk_ids: Iterable[UUID]) -> None: ...
+
+    def search_now(self, query: IndexQuery, limit: int) -> list[IndexHit]: ...
+
+
+class EmbeddedIndex:
+    """A replica is filled at the first search, caught up before each, and never written to disk
+    that lasts. Replicas of several processes agree because all of them follow the outbox."""
+
+    def __init__(self, space: EmbeddingSpace, fusion: str):
+        self.space, self.fusion = space, fusion
+        self._updating = threading.Lock()
+        self._replica: Replica | None = None
+        self._last_change: Change | None = None
+        self._owner = os.getpid()
+
+    # Writing: rows only. The replicas, this process's too, learn of it through the outbox.
+
+    def prepare(self) -> None:
+        """Nothing to do: vectors of other spaces do not count, and do not disturb."""
+
+    def present(self, chunk_ids: Iterable[UUID]) -> set[UUID]:
+        found: set[UUID] = set()
+        for ids in batches(chunk_ids):
+            rows = ChunkVector.objects.filter(space=str(self.space), chunk_id__in=ids)
+            found.update(rows.values_list("chunk_id", flat=True))
+        return found
+
+    def upsert(self, points: Sequence[IndexPoint]) -> None:
+        rows = [
+            ChunkVector(chunk_id=point.chunk_id, space=str(self.space), vector=packed(point.dense))
+            for point in points
+        ]
+        with transaction.atomic():
+            ChunkVector.objects.bulk_create(
+                rows,
+                batch_size=BATCH_SIZE,
+                update_conflicts=True,
+                unique_fields=["chunk", "space"],
+                update_fields=["vector"],
+            )
+            self._announce(point.chunk_id for point in points)
+
+    def delete(self, chunk_ids: Iterable[UUID]) -> None:
+        for ids in batches(chunk_ids):
+            with transaction.atomic():
+                ChunkVector.objects.filter(space=str(self.space), chunk_id__in=ids).delete()
+                self._announce(ids)
+
+    def drain(self) -> int:
+        """Nothing to do: the outbox stays, as every process reads it at its own pace."""
+        return 0
+
+    def _announce(self, chunk_ids: Iterable[UUID]) -> None:
+        """A chunk without a row is announced by whoever makes or removes the row."""
+        for ids in batches(chunk_ids):
+            published = Chunk.objects.filter(pk__in=ids).values_list("pk", flat=True)
+            IndexChange.objects.record(list(published))
+
+    # Searching
+
+    async def search(self, query: IndexQuery, *, limit: int) -> list[IndexHit]:
+        if not query.scope.corpora:
+            return []
+        # Reading the outbox and searching in one hop; not in the one thread that Django's
+        # asynchronous code shares, or questions would queue behind each other.
+        search = database_sync_to_async(self.search_now, thread_sensitive=False)
+        return await search(query, limit)
+
+    def search_now(self, query: IndexQuery, limit: int) -> list[IndexHit]:
+        try:
+            replica = self._current_replica()
+        except DatabaseError as error:
+            raise IndexUnavailable("The database with the vectors did not answer.") from error
+        return replica.search_now(query, limit)
+
+    def _current_replica(self) -> Replica:
+        """Without news, which is nearly always, searches pass here side by side."""
+        if self._owner != os.getpid():  # forked: the engine's threads stayed with the parent
+            self._owner, self._updating = os.getpid(), threading.Lock()
+            self._replica = None
+        replica, last_change = self._replica, self._last_change
+        if replica is not None and self._changes_since(last_change) == []:
+            return replica
+        with self._updating:
+            return self._caught_up()
+
+    def _caught_up(self) -> Replica:
+        while self._replica is not None:
+            changes = self._changes_since(self._last_change)
+            if changes is None:
+                logger.info("The outbox no longer holds what was read last: loading all chunks")
+                break
+            if not changes:
+                return self._replica
+            self._look_again(self._replica, {chunk_id for _pk, chunk_id in changes})
+            self._last_change = changes[-1]
+        # The outbox first, then the rows: what happens in between is read once more, harmlessly.
+        last_change = IndexChange.objects.values_list("pk", "chunk_id").last()
+        self._replica, self._last_change = self._filled(), last_change
+        return self._replica
+
+    def _changes_since(self, last: Change | None) -> list[Change] | None:
+        """The next changes; None if it cannot be known that they are all of them."""
+        changes = IndexChange.objects.values_list("pk", "chunk_id")
+        if last is None:
+            return None if changes.exists() else []
+        found = list(changes.filter(pk__gte=last[0])[: BATCH_SIZE + 1])
+        # While the change that was read last is still there, nothing after it was pruned.
+        return found[1:] if found and found[0] == last else None
+
+    def _look_again(self, replica: Replica, chunk_ids: set[UUID]) -> None:
+        points = list(self._points(chunk_id__in=chunk_ids))
+        replica.delete(chunk_ids - {point.chunk_id for point in points})
+        replica.upsert(points)
+
+    def _filled(self) -> Replica:
+        replica = new_replica(self.space, self.fusion)
+        after = UUID(int=0)
+        while points := list(self._points(chunk_id__gt=after)):
+            replica.upsert(points)
+            after = points[-1].chunk_id
+        return replica
+
+    def _points(self, **chosen: object) -> Iterator[IndexPoint]:
+        """The next live chunks with a vector in this space, in the order of their ids."""
+        rows = ChunkVector.objects.filter(
+            space=str(self.space),
+            chunk__enabled=True,
+            chunk__document__status=Document.Status.PUBLISHED,
+            **chosen,
+        ).select_related("chunk__document__source")
+        for row in rows.order_by("chunk_id")[:BATCH_SIZE]:
+            yield IndexPoint(
+                row.chunk_id,
+                unpacked(row.vector, self.space.dimension),
+                encode_document(row.chunk.searchable_text, row.chunk.document.language),
+                payload_of(row.chunk),
+            )
+
+
+def new_replica(space: EmbeddingSpace, fusion: str) -> Replica:
+    try:
+        from documents.index.edge import EdgeReplica
+    except ImportError:
+        from documents.index.qdrant import memory_replica
+
+        logger.warning(
+            "qdrant-edge-py is not available: searching in plain Python, which is slow beyond "
+            "about 2000 chunks"
+        )
+        return memory_replica(space, fusion)
+    return EdgeReplica(space, fusion)
+
+
+def packed(dense: Vector | None) -> bytes:
+    return b"" if dense is None else np.asarray(dense, "<f2").tobytes()
+
+
+def unpacked(vector: bytes, dimension: int) -> Vector | None:
+    if len(vector) != 2 * dimension or not dimension:
+        return None  # of a BM25-only space; or damaged, then words still find it
+    return np.frombuffer(vector, "<f2").astype(np.float32)
+
+
+def batches(chunk_ids: Iterable[UUID]) -> Iterator[list[UUID]]:
+    ids = list(chunk_ids)
+    for start in range(0, len(ids), BATCH_SIZE):
+        yield ids[start : start + BATCH_SIZE]

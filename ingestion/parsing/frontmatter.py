@@ -1,0 +1,61 @@
+"""Front matter: the YAML between two `---` lines at the top of a page, however badly written."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<yaml>(?:.*\n)*?)---[ \t]*(?:\n|\Z)")
+SIMPLE_LINE = re.compile(r"(?P<key>[A-Za-z_][\w-]*):[ \t]+(?P<value>\S.*?)[ \t]*")
+SIZE_LIMIT = 100_000
+
+
+@dataclass(frozen=True)
+class FrontMatter:
+    end: int = 0  # where the body begins
+    values: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without aliases, which let a few lines grow without bound."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem="aliases are not supported", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+
+def read_front_matter(text: str) -> FrontMatter:
+    """The values and where the body begins; broken YAML costs its values, never the body."""
+    match = FRONT_MATTER.match(text[:SIZE_LIMIT])
+    if match is None:
+        return FrontMatter()
+    first_line = text.count("\n", 0, match.start("yaml")) + 1
+    try:
+        values = yaml.load(match["yaml"], _Loader)  # noqa: S506 a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        warning = f"front matter, line {first_line + _line_of(error)}: {_problem_of(error)}"
+        return FrontMatter(match.end(), _simple_values(match["yaml"]), (warning,))
+    if values is None:
+        return FrontMatter(match.end())
+    if not isinstance(values, dict):  # prose between two thematic breaks
+        return FrontMatter()
+    return FrontMatter(match.end(), {str(key): value for key, value in values.items()})
+
+
+def _simple_values(source: str) -> dict[str, str]:
+    """`key: value` lines as they stand; an unquoted colon in a title is the usual mistake."""
+    matches = map(SIMPLE_LINE.fullmatch, source.split("\n"))
+    return {match["key"]: match["value"].strip("'\"") for match in matches if match}
+
+
+def _line_of(error: Exception) -> int:
+    mark = getattr(error, "problem_mark", None)
+    return mark.line if mark else 0
+
+
+def _problem_of(error: Exception) -> str:
+    return getattr(error, "problem", None) or "invalid YAML"

@@ -1,0 +1,52 @@
+"""Entry point: HTTP and websockets. There is no wsgi.py; streams and sockets need ASGI.
+
+    uvicorn ragsite.asgi:application --ws websockets-sansio --timeout-graceful-shutdown 25
+"""
+
+import asyncio
+import logging
+import os
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ragsite.settings")
+django_application = get_asgi_application()
+
+# Apps must be loaded first.
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+
+from chat.pipeline import AnswerPipeline  # noqa: E402
+from chat.routing import websocket_urlpatterns  # noqa: E402
+
+logger = logging.getLogger("ragsite")
+
+
+async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Load models and fill the index before the first reader waits for it."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            try:
+                await asyncio.to_thread(AnswerPipeline.from_settings)
+            except Exception:
+                # Not fatal: health says what is wrong, and the admin is needed to mend it.
+                logger.exception("The answer pipeline could not be built")
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+application = ProtocolTypeRouter(
+    {
+        "http": django_application,
+        # The Origin is checked before anything else; a missing one is refused too.
+        "websocket": AllowedHostsOriginValidator(
+            AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+        ),
+        "lifespan": lifespan,
+    }
+)

@@ -1,0 +1,288 @@
+"""Every knob, read from the environment once. `.env.example` lists them with safe values.
+
+With nothing set the application runs embedded: SQLite, Qdrant's engine in the process, the bundled
+embedding model, extractive answers. A key or URL that is set selects the production part.
+"""
+
+import logging
+import sys
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+VAR_DIR = Path(env("VAR_DIR", default="") or BASE_DIR / "var")
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+
+# --- Django ---------------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+
+def local_secret_key() -> str:
+    """A key of this installation's own, made once, for whoever has not set SECRET_KEY."""
+    path = VAR_DIR / "secret_key"
+    try:
+        with path.open("x", encoding="ascii") as file:
+            path.chmod(0o600)
+            file.write(get_random_secret_key())
+    except FileExistsError:
+        pass
+    return path.read_text(encoding="ascii")
+
+
+SECRET_KEY = env("SECRET_KEY", default="") or local_secret_key()
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework_api_key",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "documents",
+    "ingestion",
+    "chat",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+]
+
+ROOT_URLCONF = "ragsite.urls"
+ASGI_APPLICATION = "ragsite.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+# Serve straight from the apps: `make demo` needs no collectstatic.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+
+# --- Database -------------------------------------------------------------------------------------
+
+
+def database(url: str) -> dict[str, object]:
+    """SQLite tuned for several processes, or PostgreSQL as a transaction pooler wants it."""
+    config: dict[str, object] = environ.Env.db_url_config(url)
+    options = dict(config.get("OPTIONS") or {})  # type: ignore[call-overload]
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        # WAL: readers do not wait for a writer. IMMEDIATE: a transaction that will write takes
+        # its turn at the start, instead of failing with "database is locked" half-way.
+        options |= {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": env.int("SQLITE_TIMEOUT", default=20),
+            "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
+        }
+        return {**config, "OPTIONS": options, "CONN_MAX_AGE": None}
+    if config["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured(
+            "DATABASE_URL must begin with sqlite:/// or postgresql://; "
+            "other databases are not supported."
+        )
+    options |= {
+        "connect_timeout": 10,
+        # min_size 0: connecting wakes a sleeping Neon, so nothing connects before it is needed.
+        "pool": {
+            "min_size": 0,
+            "max_size": env.int("DATABASE_POOL_SIZE", default=10),
+            "timeout": 10,
+            "max_idle": 240,
+        },
+    }
+    return {
+        **config,
+        "OPTIONS": options,
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+    }
+
+
+DATABASE_URL = env("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'db.sqlite3'}"
+DATABASES = {"default": database(DATABASE_URL)}
+
+
+# --- Cache and limits: Redis when there is one ----------------------------------------------------
+
+REDIS_URL = env("REDIS_URL", default="")
+CACHES = {
+    "default": (
+        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        if REDIS_URL
+        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    )
+}
+# Questions a minute: per signed-in user or key, and per address for anonymous visitors.
+QUESTIONS_PER_MINUTE = env.int("QUESTIONS_PER_MINUTE", default=30)
+ANONYMOUS_QUESTIONS_PER_MINUTE = env.int("ANONYMOUS_QUESTIONS_PER_MINUTE", default=10)
+QUESTION_MAX_CHARS = env.int("QUESTION_MAX_CHARS", default=4000)
+
+
+# --- Embedding and index --------------------------------------------------------------------------
+
+COHERE_API_KEY = env("COHERE_API_KEY", default="")
+COHERE_BASE_URL = env("COHERE_BASE_URL", default="https://api.cohere.com")
+COHERE_EMBED_MODEL = env("COHERE_EMBED_MODEL", default="embed-v4.0")
+COHERE_EMBED_DIMENSION = env.int("COHERE_EMBED_DIMENSION", default=1024)
+COHERE_RERANK_MODEL = env("COHERE_RERANK_MODEL", default="rerank-v3.5")
+# auto: Cohere with a key, else the bundled model. Or one of: cohere, bundled, none.
+EMBEDDER = env("EMBEDDER", default="auto")
+
+QDRANT_URL = env("QDRANT_URL", default="")
+QDRANT_API_KEY = env("QDRANT_API_KEY", default="")
+QDRANT_COLLECTION = env("QDRANT_COLLECTION", default="chunks")
+QDRANT_TIMEOUT = env.int("QDRANT_TIMEOUT", default=5)
+
+# How the dense and the sparse ranking are merged (rrf, dbsf): measured by benchmarks/retrieval.py.
+FUSION = env("FUSION", default="dbsf")
+FETCH_K = env.int("FETCH_K", default=50)
+TOP_K = env.int("TOP_K", default=6)
+
+
+# --- Reranking and chat models --------------------------------------------------------------------
+
+# auto: Cohere with a key, else none. Or one of: cohere, none.
+RERANKER = env("RERANKER", default="auto")
+RERANK_DEADLINE_MS = env.int("RERANK_DEADLINE_MS", default=300)
+
+OPENROUTER_API_KEY = env("OPENROUTER_API_KEY", default="")
+OPENROUTER_BASE_URL = env("OPENROUTER_BASE_URL", default="https://openrouter.ai/api/v1")
+# Tried in this order. Up to three go to OpenRouter in one call, the rest in calls of their own.
+OPENROUTER_MODELS = env.list("OPENROUTER_MODELS", default=["openrouter/auto"])
+# Any other OpenAI-compatible server; tried after OpenRouter's models if both are set.
+OPENAI_BASE_URL = env("OPENAI_BASE_URL", default="")
+OPENAI_API_KEY = env("OPENAI_API_KEY", default="")
+OPENAI_MODEL = env("OPENAI_MODEL", default="")
+ANSWER_MAX_TOKENS = env.int("ANSWER_MAX_TOKENS", default=900)
+MODEL_CONNECT_TIMEOUT = env.float("MODEL_CONNECT_TIMEOUT", default=5.0)
+MODEL_FIRST_TOKEN_TIMEOUT = env.float("MODEL_FIRST_TOKEN_TIMEOUT", default=20.0)
+MODEL_STALL_TIMEOUT = env.float("MODEL_STALL_TIMEOUT", default=20.0)
+MODEL_TOTAL_TIMEOUT = env.float("MODEL_TOTAL_TIMEOUT", default=120.0)
+
+
+# --- Grounding ------------------------------------------------------------------------------------
+
+# Words in a row that an answer may share with a passage outside a quotation.
+COPY_LIMIT_WORDS = env.int("COPY_LIMIT_WORDS", default=12)
+
+
+# --- Ingestion ------------------------------------------------------------------------------------
+
+# A run that would remove more than this share of a source's documents stops and asks.
+MASS_DELETE_SHARE = env.float("MASS_DELETE_SHARE", default=0.3)
+CHUNK_CHARS = env.int("CHUNK_CHARS", default=1200)
+
+
+# --- REST and OpenAPI -----------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["chat.auth.authentication.PrincipalAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "documents.pagination.NewestFirst",
+    "PAGE_SIZE": 50,
+    "EXCEPTION_HANDLER": "documents.problems.problem_response",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Citation-strict answers from your documentation",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+}
+
+
+# --- Security -------------------------------------------------------------------------------------
+
+# HTTPS=1 behind a TLS proxy that sets X-Forwarded-Proto; `check --deploy` is clean with it.
+HTTPS = env.bool("HTTPS", default=False)
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# Proxies in front of us whose X-Forwarded-For is believed (0: the socket's own address counts).
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ["/api/v1/schema/"],  # Swagger's page has inline script
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    },
+}
+
+
+# --- Logs: ids and sizes, not texts ---------------------------------------------------------------
+
+LOG_LEVEL = env("LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr},
+    },
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        **{app: {"level": LOG_LEVEL} for app in ("ragsite", "documents", "ingestion", "chat")},
+        # These log addresses and bodies.
+        **{name: {"level": logging.WARNING} for name in ("httpx", "httpcore", "qdrant_client")},
+    },
+}
