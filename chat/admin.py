@@ -20,7 +20,7 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     filter_horizontal = ["corpora"]
 
 
-class ReadOnly(admin.ModelAdmin[Any]):
+class ReadOnly(admin.ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -28,7 +28,7 @@ class ReadOnly(admin.ModelAdmin[Any]):
         return False
 
 
-class MessageInline(admin.StackedInline[Message, Conversation]):
+class MessageInline(admin.StackedInline):
     model = Message
     fields = ["role", "status", "outcome", "text", "sources", "model", "created_at"]
     readonly_fields = fields

@@ -34,7 +34,7 @@ def tell_the_index(request: HttpRequest) -> None:
 
 
 @admin.register(Corpus)
-class CorpusAdmin(admin.ModelAdmin[Corpus]):
+class CorpusAdmin(admin.ModelAdmin):
     list_display = ["slug", "name", "language", "is_public", "documents"]
     search_fields = ["slug", "name"]
     prepopulated_fields = {"slug": ["name"]}
@@ -52,7 +52,7 @@ class CorpusAdmin(admin.ModelAdmin[Corpus]):
 
 
 @admin.register(Source)
-class SourceAdmin(admin.ModelAdmin[Source]):
+class SourceAdmin(admin.ModelAdmin):
     list_display = ["slug", "corpus", "kind", "location", "trust_tier"]
     list_filter = ["corpus", "kind"]
     list_select_related = ["corpus"]
@@ -70,7 +70,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
         tell_the_index(request)
 
 
-class ChunkInline(admin.TabularInline[Chunk, Document]):
+class ChunkInline(admin.TabularInline):
     """The chunks as the index sees them; only "enabled" can be changed."""
 
     model = Chunk
@@ -91,7 +91,7 @@ class ChunkInline(admin.TabularInline[Chunk, Document]):
 
 
 @admin.register(Document)
-class DocumentAdmin(admin.ModelAdmin[Document]):
+class DocumentAdmin(admin.ModelAdmin):
     list_display = ["title", "source", "key", "status", "trust_tier", "chunk_count", "indexed_at"]
     list_filter = ["status", "trust_tier", "corpus", "source", "language"]
     list_select_related = ["source"]
@@ -193,7 +193,7 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
 
 
 @admin.register(Chunk)
-class ChunkAdmin(admin.ModelAdmin[Chunk]):
+class ChunkAdmin(admin.ModelAdmin):
     """One chunk as indexed; nothing but "enabled" can be changed."""
 
     list_display = ["__str__", "document", "position", "token_estimate", "enabled"]

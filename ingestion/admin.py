@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ingestion.models import IngestionItem, IngestionRun
 
 
-class ItemInline(admin.TabularInline[IngestionItem, IngestionRun]):
+class ItemInline(admin.TabularInline):
     model = IngestionItem
     fields = ["key", "outcome", "reason", "warnings", "chunks", "embedded", "attempts"]
     readonly_fields = fields
@@ -20,7 +20,7 @@ class ItemInline(admin.TabularInline[IngestionItem, IngestionRun]):
 
 
 @admin.register(IngestionRun)
-class IngestionRunAdmin(admin.ModelAdmin[IngestionRun]):
+class IngestionRunAdmin(admin.ModelAdmin):
     list_display = ["__str__", "status", "new", "changed", "removed", "failed", "started_at",
                     "finished_at"]  # fmt: skip
     list_filter = ["status", "source"]

@@ -23,7 +23,7 @@ from documents.embedding.base import (
 from documents.index.base import IndexPoint, IndexUnavailable, IndexWriter, SpaceMismatch
 from documents.index.payload import payload_of
 from documents.index.sparse import encode_document
-from documents.models import Chunk, Document, Source, TrustTier, searchable_text
+from documents.models import Chunk, Document, Source, TrustTier
 from documents.providers import get_embedder, get_index
 from ingestion.chunking import ChunkDraft, chunk_by_section, chunk_id
 from ingestion.loaders.base import LoadError, NotAPage, RawDocument
@@ -166,28 +166,26 @@ class IngestionPipeline:
 
     def index_new(self, source: Source, batch: Sequence[Prepared]) -> None:
         """Vectors and points for the chunks that the index does not hold; nobody sees them yet."""
-        new = [
-            (prepared, chunk)
-            for prepared in batch
-            for chunk in prepared.chunks
-            if chunk.pk in prepared.missing
-        ]
-        # The same text under the same heading twice in a batch is one id: embed it once.
-        unique = {chunk.pk: (prepared, chunk) for prepared, chunk in new}
-        texts = [
-            searchable_text(prepared.parsed.title, chunk.heading_path, chunk.text)
-            for prepared, chunk in unique.values()
-        ]
+        new: dict[UUID, Chunk] = {}
+        for prepared in batch:
+            # The row does not exist yet; after it does, the outbox completes the payload.
+            expected = Document(
+                source=source, corpus=source.corpus, **document_fields(source, prepared)
+            )
+            for chunk in prepared.chunks:
+                if chunk.pk in prepared.missing:
+                    chunk.document = expected
+                    new[chunk.pk] = chunk
+        texts = [chunk.searchable_text for chunk in new.values()]
         vectors = self.embedder.embed_documents(texts) if self.embedder and texts else None
         points = [
             IndexPoint(
                 chunk_id=chunk.pk,
                 dense=None if vectors is None else vectors[row],
-                sparse=encode_document(texts[row], prepared.parsed.language or source.corpus.language),
-                payload=payload_of(chunk, Document(**document_fields(source, prepared),
-                                                   source=source, corpus=source.corpus)),
+                sparse=encode_document(texts[row], chunk.document.language),
+                payload=payload_of(chunk),
             )
-            for row, (prepared, chunk) in enumerate(unique.values())
+            for row, chunk in enumerate(new.values())
         ]
         with index_trouble_aborts():
             self.index.upsert(points)

@@ -18,7 +18,7 @@ os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL", "")
 
 from ragsite.settings import *  # noqa: E402, F403
-from ragsite.settings import DATABASES, VAR_DIR  # noqa: E402
+from ragsite.settings import DATABASES  # noqa: E402
 
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -28,4 +28,4 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {
         "NAME": Path(tempfile.gettempdir()) / f"ragsite-test-{os.getpid()}-{worker}.sqlite3"
     }
-MODEL_DIR = VAR_DIR / "models"  # built once, shared by every run
+

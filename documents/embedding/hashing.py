@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -29,7 +30,7 @@ class HashingEmbedder:
     def _embed(self, text: str) -> Vector:
         words = re.findall(r"\w+", text.lower())
         vector = np.zeros(self.space.dimension, np.float32)
-        for feature in (*words, *map(" ".join, zip(words, words[1:], strict=False))):
+        for feature in (*words, *map(" ".join, pairwise(words))):
             number = zlib.crc32(feature.encode())
             # The lowest bit is the sign, so that chance meetings in a bucket cancel out.
             vector[(number >> 1) % len(vector)] += 1 if number & 1 else -1

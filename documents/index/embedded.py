@@ -8,7 +8,6 @@ from typing import Protocol
 from uuid import UUID
 
 import numpy as np
-from channels.db import database_sync_to_async
 from django.db import DatabaseError, transaction
 
 from documents.embedding.base import EmbeddingSpace, Vector
@@ -16,6 +15,7 @@ from documents.index.base import IndexHit, IndexPoint, IndexQuery, IndexUnavaila
 from documents.index.payload import payload_of
 from documents.index.sparse import encode_document
 from documents.models import Chunk, ChunkVector, Document, IndexChange
+from documents.threads import in_database_thread
 
 logger = logging.getLogger(__name__)
 
@@ -94,10 +94,8 @@ class EmbeddedIndex:
     async def search(self, query: IndexQuery, *, limit: int) -> list[IndexHit]:
         if not query.scope.corpora:
             return []
-        # Reading the outbox and searching in one hop; not in the one thread that Django's
-        # asynchronous code shares, or questions would queue behind each other.
-        search = database_sync_to_async(self.search_now, thread_sensitive=False)
-        return await search(query, limit)
+        # Reading the outbox and searching in one hop to another thread.
+        return await in_database_thread(self.search_now)(query, limit)
 
     def search_now(self, query: IndexQuery, limit: int) -> list[IndexHit]:
         try:

@@ -12,18 +12,22 @@ KEYWORD_FIELDS = (
 LIVE_FIELD = "live"
 
 
-def payload_of(chunk: Chunk) -> dict[str, Any]:
-    """Only for finding it: whatever is shown comes from the row."""
-    document = chunk.document
+def payload_of(chunk: Chunk, document: Document | None = None) -> dict[str, Any]:
+    """Only for finding it: whatever is shown comes from the row.
+
+    `document` is given while neither of the two is stored yet; the point is not live until then.
+    """
+    document = document or chunk.document
+    published = document.pk is not None and document.status == Document.Status.PUBLISHED
     return {
         "corpus": str(document.corpus_id),
         "source": document.source.slug,
-        "document": str(document.pk),
+        "document": str(document.pk or ""),
         "language": document.language,
         "version": document.version,
         "trust_tier": document.trust_tier,
         "sections": chunk.heading_path,
-        LIVE_FIELD: chunk.enabled and document.status == Document.Status.PUBLISHED,
+        LIVE_FIELD: published and chunk.enabled,
     }
 
 

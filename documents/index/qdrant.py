@@ -166,6 +166,9 @@ class QdrantIndex:
             for some in batches(points):
                 structs = [point_struct(point) for point in some]
                 self.client.upsert(self.collection, structs, wait=True)
+        # A chunk that had its row before its point is nobody else's news: `drain` makes it live.
+        not_live = [point.chunk_id for point in points if not point.payload.get(LIVE_FIELD)]
+        IndexChange.objects.record(list(current_payloads(not_live)))
 
     def delete(self, chunk_ids: Iterable[UUID]) -> None:
         with vendor_errors():

@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class RawDocument:
-    """One page, not yet decoded. `key` names it inside its source and never changes with content."""
+    """One page, not yet decoded. `key` names it inside its source, whatever it holds."""
 
     key: str  # posix path inside the source
     content: bytes
@@ -26,7 +26,7 @@ class LoadError(Exception):
 
 
 class NotAPage(LoadError):
-    """The file is readable, but its site does not publish it: a draft, a partial, another folder."""
+    """The file is readable, but its site does not publish it: a draft, a partial."""
 
 
 class Loader(Protocol):

@@ -60,7 +60,7 @@ MATH = re.compile(r"(?<![\w$\\])\$(?![\s$])[^$\n]{1,500}?(?<!\s)\$(?!\d)|\$\$[^$
 PARTING = re.compile(r"(?:</?(?:br|hr|li|td|th|tr|p|div|dd|dt)\b[^<>]*>)+", re.IGNORECASE)
 
 RAW_TEXT = ("script", "style", "svg")  # elements whose content is not prose
-HTML_NAMES = frozenset(
+HTML_NAMES = frozenset(  # noqa: SIM905 a list would take a hundred lines
     """a abbr address area article aside audio b base bdi bdo blockquote body br button canvas
     caption center cite code col colgroup data datalist dd del details dfn dialog div dl dt em embed
     fieldset figcaption figure font footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html i
@@ -105,7 +105,7 @@ def _merged(text: str, spans: list[Span]) -> list[Span]:
 
 def _parts_words(text: str, start: int, end: int) -> bool:
     return (
-        0 < start
+        start > 0
         and end < len(text)
         and text[start - 1].isalnum()
         and text[end].isalnum()
@@ -183,9 +183,7 @@ class _Scanner:
         elif self.fresh and indent < 2:
             self.nested = False
         deep = indent >= 4 or line.startswith("\t")
-        self.in_indented_code = (
-            deep and not self.nested and (self.fresh or self.in_indented_code)
-        )
+        self.in_indented_code = deep and not self.nested and (self.fresh or self.in_indented_code)
         if self.in_indented_code:
             self.fresh = False
         return self.in_indented_code
