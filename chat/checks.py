@@ -31,10 +31,10 @@ def models_are_configured(
                 id="chat.E002",
             )
         )
-    if settings.OPENAI_BASE_URL and not settings.OPENAI_MODEL:
+    if (settings.OPENAI_BASE_URL or settings.OPENAI_API_KEY) and not settings.OPENAI_MODEL:
         found.append(
             Error(
-                "OPENAI_BASE_URL is set, but OPENAI_MODEL is empty.",
+                "OPENAI_BASE_URL or OPENAI_API_KEY is set, but OPENAI_MODEL is empty.",
                 hint="Name the model that server should answer with.",
                 id="chat.E003",
             )
@@ -47,11 +47,11 @@ def models_are_configured(
                 id="chat.E004",
             )
         )
-    if (settings.OPENAI_MODEL or settings.OPENAI_API_KEY) and not settings.OPENAI_BASE_URL:
+    if settings.OPENAI_MODEL and not (settings.OPENAI_BASE_URL or settings.OPENAI_API_KEY):
         found.append(
             Warning(
-                "OPENAI_MODEL or OPENAI_API_KEY is set, but OPENAI_BASE_URL is empty: unused.",
-                hint="Set OPENAI_BASE_URL, for example https://api.example.org/v1.",
+                "OPENAI_MODEL is set, but no OPENAI_BASE_URL and no OPENAI_API_KEY: unused.",
+                hint="Set OPENAI_BASE_URL to the server's address, or OPENAI_API_KEY for OpenAI.",
                 id="chat.W001",
             )
         )

@@ -107,7 +107,8 @@ class CitationStream:
 def best_sentence(claim: str, passage: Passage) -> Sentence:
     """The sentence of the passage that shares most words with the claim, verbatim."""
     said = content_words(claim)
-    candidates = sentences(passage.text)
+    whole = Sentence(0, len(passage.text), passage.text)
+    candidates = sentences(passage.text) or [whole]
 
     def likeness(sentence: Sentence) -> float:
         words = content_words(sentence.text)

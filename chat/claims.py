@@ -79,7 +79,7 @@ def _check(sentence: Sentence, cited: Mapping[int, Passage]) -> CheckedClaim:
         reason = f"not in the passage: {', '.join(sorted(missing)[:5])}"
     elif share < SUPPORT:
         reason = f"{share:.0%} of its words stand in the passage"
-    elif negated(said) != negated(where.text) and share < 1:
+    elif negated(said) != negated(where.text):
         reason = "one of the two is negated"
     else:
         return CheckedClaim(*span, Verdict.SUPPORTED, number, where.start, where.end)
@@ -88,15 +88,14 @@ def _check(sentence: Sentence, cited: Mapping[int, Passage]) -> CheckedClaim:
 
 def _support(words: set[str], passage: Passage) -> tuple[float, Sentence]:
     """The best share of the words found in up to three sentences in a row, headings included."""
-    parts = sentences(passage.text)
+    parts = sentences(passage.text) or [Sentence(0, len(passage.text), passage.text)]
     heading = content_words(passage.breadcrumb)
-    best: tuple[float, Sentence] | None = None
+    best = (-1.0, parts[0])
     for first in range(len(parts)):
         for last in range(first, min(first + 3, len(parts))):
             start, end = parts[first].start, parts[last].end
             window = passage.text[start:end]
             share = len(words & (content_words(window) | heading)) / max(1, len(words))
-            if best is None or share > best[0] + 1e-9:
+            if share > best[0] + 1e-9:
                 best = (share, Sentence(start, end, window, parts[first].kind))
-    assert best is not None, "a passage always holds at least one sentence"  # noqa: S101
     return best

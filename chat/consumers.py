@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from uuid import UUID
@@ -125,6 +126,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         principal = principal_for(
             headers=headers, user=self.scope.get("user"), address=client_address(meta)
         )
+        if not principal.id:
+            # No token and no cookie: a visitor for as long as this socket lives.
+            principal = replace(principal, id=visitors.new_id())
         readable = Corpus.objects.filter(pk__in=principal.corpora)
         return principal, [{"slug": c.slug, "name": c.name} for c in readable]
 

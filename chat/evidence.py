@@ -1,12 +1,15 @@
 """Evidence gate: is there enough in the passages to answer at all? Decided before any model call.
 
-Two signals: how close the best passage is in meaning (cosine, where vectors exist) and how many of
-the question's own words the best passages hold. The thresholds were read off
-`benchmarks/abstention.py`.
+Three signals: how close the best passage is in meaning (cosine, where vectors exist), how many of
+the question's own words the best passages hold, and how many stand in none of the candidates. A
+search by words brings up every chunk that has a rare word: one that is in no candidate is most
+likely in no document. The thresholds were read off `benchmarks/abstention.py --sweep`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
 
 from chat.words import content_words
 from documents.passages import Passage
@@ -15,30 +18,58 @@ LOOKED_AT = 3  # the best passages
 CLOSE = 0.55  # a cosine that is enough alone
 NEAR = 0.30  # a cosine that is enough with WORDS_NEAR of the question's words
 WORDS_NEAR = 0.5
-WORDS_ALONE = 0.7  # without vectors
+WORDS_ALONE = 0.6  # without vectors
+ALIKE = 0.8  # of the letters: a word with a slip of the pen still counts
 
 
 @dataclass(frozen=True)
 class Evidence:
     enough: bool
     similarity: float | None
-    word_share: float  # of the question's content words
+    word_share: float  # of the question's content words, in the best passages
+    absent_share: float  # of the question's content words, in no candidate at all
 
 
-def weigh(question: str, passages: Sequence[Passage], language: str = "en") -> Evidence:
-    """Judge the question against the best passages."""
+def weigh(
+    question: str,
+    passages: Sequence[Passage],
+    candidates: Sequence[Passage],
+    language: str = "en",
+) -> Evidence:
+    """Judge the question against the best passages, and all that were fetched."""
     if not passages:
-        return Evidence(enough=False, similarity=None, word_share=0.0)
+        return Evidence(enough=False, similarity=None, word_share=0.0, absent_share=1.0)
     best = passages[:LOOKED_AT]
     asked = content_words(question, language)
-    held: set[str] = set()
-    for passage in best:
-        held |= content_words(f"{passage.breadcrumb}\n{passage.text}", language)
-    share = len(asked & held) / max(1, len(asked))
+    total = max(1, len(asked))
+    share = len(held(asked, words_of(best, language))) / total
+    absent = 1 - len(held(asked, words_of(candidates, language))) / total
     known = [passage.similarity for passage in best if passage.similarity is not None]
     similarity = max(known, default=None)
     if similarity is None:
         enough = share >= WORDS_ALONE
     else:
         enough = similarity >= CLOSE or (similarity >= NEAR and share >= WORDS_NEAR)
-    return Evidence(enough=enough, similarity=similarity, word_share=share)
+    return Evidence(enough, similarity, round(share, 3), round(absent, 3))
+
+
+def words_of(passages: Sequence[Passage], language: str) -> set[str]:
+    found: set[str] = set()
+    for passage in passages:
+        found |= _words(passage.breadcrumb, passage.text, language)
+    return found
+
+
+@lru_cache(maxsize=2048)
+def _words(breadcrumb: str, text: str, language: str) -> frozenset[str]:
+    # Kept, because fifty candidates a question would cost ten milliseconds of stemming each time.
+    return frozenset(content_words(f"{breadcrumb}\n{text}", language))
+
+
+def held(asked: set[str], words: set[str]) -> set[str]:
+    """Those of the asked words that are among the others, or nearly."""
+    missing = asked - words
+    near = {
+        word for word in missing if len(word) > 3 and get_close_matches(word, words, 1, ALIKE)
+    }
+    return (asked & words) | near

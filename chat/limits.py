@@ -7,11 +7,11 @@ from time import time
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage, Storage, storage_from_string
-from limits.strategies import SlidingWindowCounterRateLimiter
 
 if TYPE_CHECKING:
+    from limits import RateLimitItem
+    from limits.strategies import SlidingWindowCounterRateLimiter
+
     from chat.auth.principal import Principal
 
 logger = logging.getLogger(__name__)
@@ -26,12 +26,15 @@ class TooManyQuestions(Exception):
 
 
 @cache
-def _limiter(url: str) -> SlidingWindowCounterRateLimiter:
+def _limiter(url: str) -> "SlidingWindowCounterRateLimiter":
+    from limits.storage import MemoryStorage, Storage, storage_from_string
+    from limits.strategies import SlidingWindowCounterRateLimiter
+
     storage: Storage = storage_from_string(url) if url else MemoryStorage()
     return SlidingWindowCounterRateLimiter(storage)
 
 
-def _hit(url: str, limit: RateLimitItem, who: str) -> float | None:
+def _hit(url: str, limit: "RateLimitItem", who: str) -> float | None:
     """None when admitted, else the seconds until there is room."""
     limiter = _limiter(url)
     if limiter.hit(limit, "questions", who):
@@ -41,6 +44,8 @@ def _hit(url: str, limit: RateLimitItem, who: str) -> float | None:
 
 async def admit(principal: "Principal") -> None:
     """Count one question; raises TooManyQuestions."""
+    from limits import RateLimitItemPerMinute
+
     limit = RateLimitItemPerMinute(
         settings.ANONYMOUS_QUESTIONS_PER_MINUTE
         if principal.kind == "visitor"
@@ -51,7 +56,7 @@ async def admit(principal: "Principal") -> None:
         raise TooManyQuestions(retry_after=wait)
 
 
-async def _count(limit: RateLimitItem, who: str) -> float | None:
+async def _count(limit: "RateLimitItem", who: str) -> float | None:
     if settings.REDIS_URL:
         from redis.exceptions import RedisError
 

@@ -31,6 +31,8 @@ class ApiKey(AbstractAPIKey):
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def of(self, principal: "Principal") -> "ConversationQuerySet":
         """What this principal started, in corpora it may still read."""
+        if not principal.id:
+            return self.none()  # a visitor without a token: not "all visitors without one"
         return self.filter(owner=principal.owner, corpus_id__in=principal.corpora)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -28,6 +28,7 @@ from documents.passages import Passage
 logger = logging.getLogger(__name__)
 
 NOT_IN_CONTENT = "The content does not hold an answer to this question."
+REFUSED = "The model declined to answer this question."
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class AnswerPipeline:
                 turn.passages = {str(p.chunk_id): p for p in found.passages}
                 yield Sources([passage_json(p) for p in found.passages], found.degraded)
 
-                judged = evidence.weigh(query, found.passages, turn.language)
+                judged = evidence.weigh(query, found.passages, found.candidates, turn.language)
                 turn.trace = {"query": query, "evidence": vars(judged), "fetched": [*turn.passages]}
                 if judged.enough:
                     yield Stage("writing")
@@ -62,7 +63,10 @@ class AnswerPipeline:
                         async for event in written:
                             turn.timings.setdefault("first_event", _since(began))
                             yield event
-                if turn.text.strip():
+                if turn.outcome == Message.Outcome.REFUSED:
+                    turn.text = REFUSED
+                    yield Delta(turn.text)
+                elif turn.text.strip():
                     yield self._check(turn)
                 else:
                     yield self._abstain(turn, found.passages)
@@ -90,7 +94,7 @@ class AnswerPipeline:
         prompt = build_prompt(turn.question, passages, turn.history, seed=str(turn.message_id))
         stream = CitationStream(prompt.passages)
         turn.cited = stream.cited  # the same list: whatever happens, what was shown is saved
-        async with aclosing(self.model.stream(prompt)) as outputs:
+        async with self._unless_refused(turn), aclosing(self.model.stream(prompt)) as outputs:
             async for output in outputs:
                 if isinstance(output, Completion):
                     turn.model = output.model
@@ -110,6 +114,16 @@ class AnswerPipeline:
                         turn.text += part
                         yield Delta(part)
         turn.trace["unknown_markers"] = stream.unknown_markers
+
+    @asynccontextmanager
+    async def _unless_refused(self, turn: Turn) -> AsyncIterator[None]:
+        """A provider that refuses a question before its first word has given an answer."""
+        try:
+            yield
+        except ChatModelError as error:
+            if error.code != "refused" or turn.text:
+                raise
+            turn.outcome = Message.Outcome.REFUSED
 
     def _check(self, turn: Turn) -> Claims:
         """Claim ledger and copy check; they decide the outcome."""

@@ -162,7 +162,7 @@ def _openai_url() -> str:
 
 def _data_collection() -> str:
     """`deny` keeps prompts from providers that train on them; most `:free` models need `allow`."""
-    return getattr(settings, "OPENROUTER_DATA_COLLECTION", "deny")
+    return str(settings.OPENROUTER_DATA_COLLECTION)
 
 
 def _timeouts() -> Any:

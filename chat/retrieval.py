@@ -39,6 +39,7 @@ class Found:
 
     query: str
     passages: list[Passage] = field(default_factory=list)
+    candidates: list[Passage] = field(default_factory=list)  # all that were fetched, as fused
     degraded: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -65,11 +66,11 @@ class Retriever:
         clock = _Clock(found.timings)
         vector = await self._embed(query, found)
         clock.lap("embed")
-        candidates = await self._candidates(
+        found.candidates = await self._candidates(
             IndexQuery(vector, encode_query(query, language), scope), max(self.fetch_k, top_k)
         )
         clock.lap("search")
-        ranked = await self._rerank(query, candidates, found, top_k)
+        ranked = await self._rerank(query, found, top_k)
         clock.lap("rerank")
         found.passages = weigh_by_trust(ranked)[:top_k]
         return found
@@ -92,16 +93,14 @@ class Retriever:
             candidates = await _live_passages(hits, query.scope)
         return candidates
 
-    async def _rerank(
-        self, query: str, candidates: list[Passage], found: Found, top_k: int
-    ) -> list[Passage]:
+    async def _rerank(self, query: str, found: Found, top_k: int) -> list[Passage]:
         # Twice as many as are wanted: trust may still reorder them.
         try:
-            return await self.reranker.rerank(query, candidates, top_k=2 * top_k)
+            return await self.reranker.rerank(query, found.candidates, top_k=2 * top_k)
         except RerankError as error:
             logger.warning("Keeping the fused order: %s", error)
             found.degraded.append(NOT_RERANKED)
-            return candidates[: 2 * top_k]
+            return found.candidates[: 2 * top_k]
 
 
 def _passages(hits: Sequence[IndexHit], scope: Scope) -> list[Passage]:

@@ -41,6 +41,7 @@ SILENT = re.compile(
     | (?:import|export)[ \t].+[ \t]from[ \t]['"] | \[[^\]]+\]:[ \t]+\S+[ \t]*$
     """
 )
+TABLE_RULE = re.compile(r"\r?\n[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-*:?[ \t]*)+(?:\r?\n|$)")
 CONTAINER = re.compile(r"!!!|\?\?\?|===[ \t]\"")
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
@@ -109,7 +110,8 @@ def _blocks(text: str) -> Iterator[_Block]:
             if block:
                 yield block
             block = None
-            yield _Block(*_inside_bars(text, at, at + len(line)), "row")
+            kind: Kind = "heading" if TABLE_RULE.match(text, end) else "row"
+            yield _Block(*_inside_bars(text, at, at + len(line)), kind)
         elif bullet := BULLET.match(line):
             if block:
                 yield block

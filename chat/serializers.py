@@ -34,7 +34,7 @@ class FiltersSerializer(serializers.Serializer[dict[str, Any]]):
 
 class QuestionField(serializers.CharField):
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(trim_whitespace=True, allow_blank=True, **kwargs)
+        super().__init__(error_messages={"blank": "The question has no words in it."}, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)

@@ -155,7 +155,7 @@ class MessageList(generics.ListAPIView[Message]):
 
 def event_stream(events: AsyncIterator[Event]) -> StreamingHttpResponse:
     """The events as SSE. A turn that was not even admitted is an HTTP error instead."""
-    first = async_to_sync(anext)(events)  # type: ignore[arg-type]
+    first = async_to_sync(first_event)(events)
     if isinstance(first, Error):
         raise as_problem(first)
     return StreamingHttpResponse(
@@ -163,6 +163,10 @@ def event_stream(events: AsyncIterator[Event]) -> StreamingHttpResponse:
         content_type="text/event-stream",
         headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
     )
+
+
+async def first_event(events: AsyncIterator[Event]) -> Event:
+    return await anext(events)
 
 
 async def frames(first: Event, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:

@@ -140,6 +140,8 @@ class DocumentQuerySet(models.QuerySet["Document"]):
             if chunk.pk not in rows or rows[chunk.pk].place != chunk.place:
                 moved.append(chunk)
         Chunk.objects.filter(pk__in=stale).delete()
+        # With their rows: stopped after this transaction, no later run would know of them.
+        ChunkVector.objects.filter(chunk_id__in=stale).delete()
         Chunk.objects.bulk_create(
             moved,
             batch_size=100,

@@ -1,7 +1,9 @@
 """The page behind a citation, for documents that are published nowhere else."""
 
-from collections.abc import Iterable
+import posixpath
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -9,7 +11,6 @@ from django.utils.safestring import SafeString, mark_safe
 
 from documents.models import Chunk, Document
 from documents.rendering import markdown_to_html
-
 
 ADDRESS = "/read/"
 
@@ -28,23 +29,35 @@ def read_page(request: HttpRequest, source: str, route: str) -> HttpResponse:
     """A published document, section by section, with the anchors that citations point at."""
     document = (
         Document.objects.published()
-        .select_related("corpus")
+        .select_related("corpus", "source")
         .filter(source__slug=source, url=f"{ADDRESS}{source}/{route}")
         .first()
     )
     if document is None or not may_read(request, document):
         raise Http404("There is nothing here, or it is not yours to see.")
     chunks = document.chunks.filter(enabled=True).order_by("position")
-    return render(
-        request, "documents/read.html", {"document": document, "parts": list(parts(chunks))}
-    )
+    shown = list(parts(chunks, links_of(document)))
+    return render(request, "documents/read.html", {"document": document, "parts": shown})
 
 
 def may_read(request: HttpRequest, document: Document) -> bool:
     return document.corpus.is_public or request.user.has_perm("documents.view_document")
 
 
-def parts(chunks: Iterable[Chunk]) -> Iterable[Part]:
+def links_of(document: Document) -> Callable[[str], str]:
+    """Links between files of a source lead to files; here they must lead to pages."""
+    pages = dict(document.source.documents.published().values_list("key", "url"))
+    folder = posixpath.dirname(document.key)
+
+    def link(address: str) -> str:
+        path, hash_sign, anchor = address.partition("#")
+        key = posixpath.normpath(posixpath.join(folder, unquote(path))) if path else document.key
+        return f"{pages[key]}{hash_sign}{anchor}" if key in pages else address
+
+    return link
+
+
+def parts(chunks: Iterable[Chunk], link: Callable[[str], str]) -> Iterable[Part]:
     """Headings where the path changes, and the text of each chunk."""
     shown: list[str] = []
     for chunk in chunks:
@@ -56,4 +69,4 @@ def parts(chunks: Iterable[Chunk]) -> Iterable[Part]:
                 yield Part(heading=heading, level=min(level, 6), anchor=anchor)
         shown = list(path)
         # Safe: nh3 has just cleaned it.
-        yield Part(html=mark_safe(markdown_to_html(chunk.text)))  # noqa: S308
+        yield Part(html=mark_safe(markdown_to_html(chunk.text, link)))  # noqa: S308

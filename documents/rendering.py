@@ -1,5 +1,6 @@
 """Markdown of unknown origin to HTML that can do nothing."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,19 @@ def _markdown() -> "MarkdownIt":
     return MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def markdown_to_html(text: str) -> str:
-    """No images, no raw HTML, no scheme but http, https and mailto; sanitised last."""
+def markdown_to_html(text: str, link: Callable[[str], str] = str) -> str:
+    """No images, no raw HTML, no scheme but http, https and mailto; sanitised last.
+
+    `link` may turn the address of a link into a better one.
+    """
     import nh3
+
+    def better(_tag: str, attribute: str, value: str) -> str:
+        return link(value) if attribute == "href" else value
 
     return nh3.clean(
         _markdown().render(text),
+        attribute_filter=better,
         tags=TAGS,
         attributes={"a": {"href"}},
         url_schemes={"http", "https", "mailto"},

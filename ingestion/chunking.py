@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import accumulate, pairwise
+from typing import cast
 from uuid import UUID, uuid5
 
 import semchunk
@@ -206,8 +207,8 @@ class _Cutter:
         spans = []
         for offset in range(start, end, WINDOW):
             window = self.masked[offset : min(offset + WINDOW, end)].replace("\n", " ")
-            _, offsets = self.split(window, offsets=True)
-            found = (self._trimmed((offset + left, offset + right)) for left, right in offsets)
+            places = cast(list[Span], self.split(window, offsets=True)[1])
+            found = (self._trimmed((offset + left, offset + right)) for left, right in places)
             spans += [span for span in found if span]
         return self._packed(spans)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from django.conf import settings
@@ -13,7 +13,13 @@ from documents.reader import ADDRESS
 from ingestion.loaders.base import Loader, LoadError
 from ingestion.loaders.files import FolderLoader
 from ingestion.models import IngestionItem, IngestionRun
-from ingestion.pipeline import Aborted, IngestionPipeline, Result, fingerprints
+from ingestion.pipeline import (
+    NO_LONGER_THERE,
+    Aborted,
+    IngestionPipeline,
+    Result,
+    fingerprints,
+)
 
 FEW = 3  # removing no more documents than this never needs permission
 ITEMS_AT_ONCE = 50
@@ -94,7 +100,11 @@ def _steps(
     known = set(source.documents.values_list("key", flat=True))
     guard(known - set(keys), known, allow_mass_delete)  # before anything is changed
     here: set[str] = set()
+    dropped: dict[str, str] = {}  # key to why its site does not publish it any more
     for done, result in enumerate(pipeline.ingest(source, loader.load()), start=1):
+        if result.outcome == "skipped" and result.key in known:
+            dropped[result.key] = result.reason  # told once, with its removal
+            continue
         report.add(result)
         if result.outcome != "skipped":
             here.add(result.key)  # a page that failed is still there: its last good state stays
@@ -103,7 +113,8 @@ def _steps(
         yield result
     gone = known - here
     guard(gone, known, allow_mass_delete)
-    for result in pipeline.remove(source, sorted(gone)):
+    for removed in pipeline.remove(source, sorted(gone)):
+        result = replace(removed, reason=dropped.get(removed.key, removed.reason))
         report.add(result)
         if progress:
             progress(result, len(keys), len(keys))
@@ -163,6 +174,7 @@ def preview_source(source: Source, pipeline: IngestionPipeline) -> Report:
     loader = loader_for(source)
     known = fingerprints(source)
     here: set[str] = set()
+    dropped: dict[str, str] = {}
     for raw in loader.load():
         step = pipeline.prepare(source, raw, known)
         if isinstance(step, Result):
@@ -171,13 +183,16 @@ def preview_source(source: Source, pipeline: IngestionPipeline) -> Report:
             result = Result(
                 step.raw.key,
                 "new" if step.is_new else "changed",
-                warnings=step.parsed.warnings,
+                warnings=step.warnings,
                 chunks=len(step.chunks),
-                embedded=len(step.missing),
+                embedded=len(step.missing) if pipeline.embedder else 0,
             )
+        if result.outcome == "skipped" and result.key in known:
+            dropped[result.key] = result.reason
+            continue
         report.add(result)
         if result.outcome != "skipped":
             here.add(result.key)
     for key in sorted(known.keys() - here):
-        report.add(Result(key, "removed", "no longer in the source"))
+        report.add(Result(key, "removed", dropped.get(key, NO_LONGER_THERE)))
     return report

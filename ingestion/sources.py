@@ -12,7 +12,9 @@ def named_source(name: str) -> Source | None:
     return Source.objects.select_related("corpus").filter(slug=name).first()
 
 
-def folder_source(folder: str, *, corpus: str, base_url: str | None, save: bool) -> Source:
+def folder_source(
+    folder: str, *, corpus: str, base_url: str | None, trust_tier: str | None, save: bool
+) -> Source:
     """The source for a folder, made on first sight; unsaved when `save` is false.
 
     Raises LoadError when there is no such folder: a typing mistake must not leave a source behind.
@@ -34,6 +36,8 @@ def folder_source(folder: str, *, corpus: str, base_url: str | None, save: bool)
     source.corpus = known_corpus
     if base_url is not None:
         source.base_url = base_url
+    if trust_tier is not None:
+        source.trust_tier = trust_tier
     if save:
         known_corpus.save()
         source.corpus = known_corpus

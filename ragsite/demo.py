@@ -31,7 +31,7 @@ def main() -> None:
 
     try:
         call_command("migrate", verbosity=0)
-        call_command("ingest", str(HANDBOOK), corpus="handbook", public=True)
+        call_command("ingest", str(HANDBOOK), corpus="handbook", public=True, trust_tier="official")
     except CommandError as error:
         sys.exit(str(error))
     password = demo_administrator()

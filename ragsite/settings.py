@@ -100,6 +100,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 # Serve straight from the apps: `make demo` needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
@@ -196,7 +197,9 @@ OPENROUTER_API_KEY = env("OPENROUTER_API_KEY", default="")
 OPENROUTER_BASE_URL = env("OPENROUTER_BASE_URL", default="https://openrouter.ai/api/v1")
 # Tried in this order. Up to three go to OpenRouter in one call, the rest in calls of their own.
 OPENROUTER_MODELS = env.list("OPENROUTER_MODELS", default=["openrouter/auto"])
-# Any other OpenAI-compatible server; tried after OpenRouter's models if both are set.
+# "deny" keeps prompts from providers that train on them; most ":free" models need "allow".
+OPENROUTER_DATA_COLLECTION = env("OPENROUTER_DATA_COLLECTION", default="deny")
+# Any other OpenAI-compatible server (without an address: OpenAI's own); tried after OpenRouter's models if both are set.
 OPENAI_BASE_URL = env("OPENAI_BASE_URL", default="")
 OPENAI_API_KEY = env("OPENAI_API_KEY", default="")
 OPENAI_MODEL = env("OPENAI_MODEL", default="")

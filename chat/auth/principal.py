@@ -17,7 +17,9 @@ class Principal:
 
     @property
     def owner(self) -> str:
-        """What conversations are stored under."""
+        """What conversations are stored under; nobody's visitor has none to look them up by."""
+        if not self.id:
+            raise ValueError("A visitor without a token owns nothing.")
         return f"{self.kind}:{self.id}"
 
     @property

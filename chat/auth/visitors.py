@@ -11,8 +11,12 @@ HEADER = "X-Visitor-Token"
 COOKIE = "visitor"
 
 
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
 def new_token() -> str:
-    return signing.dumps(uuid.uuid4().hex, salt=SALT)
+    return signing.dumps(new_id(), salt=SALT)
 
 
 def visitor_id(token: str) -> str | None:

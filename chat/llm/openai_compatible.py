@@ -10,19 +10,19 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 from httpx_sse import EventSource, ServerSentEvent, aconnect_sse
 
-from chat.llm.base import ChatModelError, Completion, ModelOutput, Prompt, TextPart
-from chat.llm.upstream_errors import MID_STREAM, upstream_error
+from chat.llm.base import ChatModelError, ModelOutput, Prompt, TextPart
+from chat.llm.reply import Reply
+from chat.llm.upstream_errors import upstream_error
 
 logger = logging.getLogger(__name__)
 
 MAX_MODELS = 3  # OpenRouter answers 400 to a fourth
-HIDDEN = ("reasoning", "reasoning_details", "reasoning_content")  # thinking, never shown
 ERROR_BODY_SECONDS = 2.0
 ERROR_BYTES = 64 * 1024  # of an error's body; an edge's HTML page can be long
 STREAM_BYTES = 8 * 1024 * 1024  # of one stream; 900 tokens with their envelopes are 0.3
@@ -76,7 +76,7 @@ class OpenAICompatibleModel:
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelOutput, None]:
         """TextParts, then one Completion. Closing the generator closes the connection."""
-        reply = _Reply(name=self.name, model=self._asked_for)
+        reply = Reply(name=self.name, model=self._asked_for)
         try:
             async with aclosing(self._payloads(prompt, reply)) as payloads:
                 async for payload in payloads:
@@ -92,9 +92,7 @@ class OpenAICompatibleModel:
     def _failed(self, what: str, code: str) -> ChatModelError:
         return ChatModelError(f"{self.name}: {what}", code=code)
 
-    async def _payloads(
-        self, prompt: Prompt, reply: "_Reply"
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    async def _payloads(self, prompt: Prompt, reply: Reply) -> AsyncGenerator[dict[str, Any], None]:
         """The decoded data events, each awaited no longer than its deadline allows."""
         clock = asyncio.get_running_loop().time
         limits = self._timeouts
@@ -155,72 +153,6 @@ class OpenAICompatibleModel:
             return response
         body = await _error_body(response)
         raise upstream_error(self.name, response.status_code, body, response.headers)
-
-
-@dataclass
-class _Reply:
-    """What has been read of a stream so far."""
-
-    name: str
-    model: str
-    tokens: int = 0  # events with text, shown or hidden
-    started: bool = False
-    finish_reason: str | None = None
-    blank: bool = True
-    refusing: bool = False
-    usage: dict[str, Any] = field(default_factory=dict)
-
-    def read(self, payload: dict[str, Any]) -> str:
-        """The text to show of one event; raises what it says went wrong."""
-        self.started = True
-        choices = payload.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else {}
-        if not isinstance(choice, dict):
-            choice = {}
-        reason = choice.get("finish_reason")
-        if payload.get("error") or choice.get("error") or reason == "error":
-            raise upstream_error(self.name, MID_STREAM, payload)
-        if isinstance(payload.get("usage"), dict):
-            self.usage = payload["usage"]
-        if isinstance(payload.get("model"), str):
-            self.model = payload["model"]
-        # OpenRouter's usage event repeats the finished choice: nothing in it is new.
-        return "" if self.finish_reason else self._read_choice(choice, reason)
-
-    def _read_choice(self, choice: dict[str, Any], reason: Any) -> str:
-        delta = choice.get("delta")
-        if not isinstance(delta, dict):
-            delta = {}
-        text = delta.get("content")
-        if not isinstance(text, str):
-            text = ""
-        self.refusing = self.refusing or bool(delta.get("refusal"))
-        self.tokens += bool(text) or any(delta.get(hidden) for hidden in HIDDEN)
-        self.blank = self.blank and not text.strip()
-        if isinstance(reason, str) and reason:
-            self.finish_reason = reason
-        return text
-
-    def completion(self) -> Completion:
-        if not self.finish_reason:
-            raise ChatModelError(f"{self.name}: the stream just ended", code="incomplete")
-        if self.finish_reason == "content_filter" or (self.blank and self.refusing):
-            raise ChatModelError(f"{self.name} refused to answer", code="refused")
-        prompt_tokens, tokens = (
-            value if isinstance(value, int) else 0
-            for value in (self.usage.get("prompt_tokens"), self.usage.get("completion_tokens"))
-        )
-        if self.blank:  # never an answer; without tokens it is not even billed
-            code = "incomplete" if tokens else "unavailable"
-            raise ChatModelError(f"{self.name}: an empty answer", code=code)
-        cost = self.usage.get("cost")
-        return Completion(
-            model=self.model,
-            finish_reason="length" if self.finish_reason == "length" else "stop",
-            prompt_tokens=prompt_tokens,
-            completion_tokens=tokens,
-            cost=float(cost) if isinstance(cost, int | float) else None,
-        )
 
 
 class _Body:

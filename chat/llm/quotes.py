@@ -13,6 +13,7 @@ from documents.passages import Passage
 
 WHOLE_ITEM_CHARS = 320  # a list item up to this length is quoted whole
 LONG = 500
+SHORT = 20  # characters
 # Openings that point back: such a sentence is quoted with the one before it.
 POINTS_BACK = re.compile(
     r"(?:It|They|This|These|That|Those|Such|Then|Also|However|But|So|Otherwise|Instead|He|She)\b"
@@ -54,7 +55,7 @@ class Quote:
             return 1.0
         if self.plain.endswith(("?", "？")) or (self.plain.endswith(":") and not self.code):
             return 0.5
-        if len(self.plain) > LONG or len(self.words) < 3:
+        if len(self.plain) > LONG or (len(self.plain) < SHORT and len(self.words) < 3):
             return 0.7
         return 1.0
 

@@ -4,12 +4,12 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
 
-from chat.llm.base import ChatModelError, Completion, ModelOutput, Prompt, TextPart
+from chat.llm.base import Completion, ModelOutput, Prompt, TextPart
 
 PLACEHOLDER = re.compile(r"\{marker:(\d+)\}")
 
 # Text is said, an event is waited for, an error is raised, a completion ends the stream.
-Step = str | asyncio.Event | ChatModelError | Completion
+Step = str | asyncio.Event | Exception | Completion
 
 
 class ScriptedModel:
@@ -37,7 +37,7 @@ class ScriptedModel:
                     yield TextPart(_with_markers(step, prompt))
                 elif isinstance(step, asyncio.Event):
                     await step.wait()
-                elif isinstance(step, ChatModelError):
+                elif isinstance(step, Exception):
                     raise step
                 else:
                     yield step

@@ -57,6 +57,8 @@ class CohereReranker:
             raise RerankError(f"Cohere could not rerank ({error.status_code})") from None
         except httpx.HTTPError as error:
             raise RerankError(f"Cohere could not be reached ({type(error).__name__})") from None
+        except (TypeError, ValueError, AttributeError):  # JSON that the SDK cannot make sense of
+            raise RerankError("Cohere's answer is no rerank response") from None
         scores = _scores(response, offered=len(offered), wanted=wanted)
         best = sorted(scores.items(), key=lambda scored: -scored[1])
         return [replace(offered[index], score=score) for index, score in best]

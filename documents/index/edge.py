@@ -20,7 +20,7 @@ class EdgeReplica:
     """Holds live chunks only, so `live` is no condition here. Any thread may search or write."""
 
     def __init__(self, space: EmbeddingSpace, fusion: str):
-        self.fusion = edge.Fusion.Dbsf() if fusion == "dbsf" else edge.Fusion.Rrf(k=60)
+        self.fusion: Any = edge.Fusion.Dbsf() if fusion == "dbsf" else edge.Fusion.Rrf(k=60)
         folder = tempfile.mkdtemp(prefix="ragsite-index-")
         weakref.finalize(self, remove, folder, os.getpid())
         dense = edge.EdgeVectorParams(size=space.dimension, distance=edge.Distance.Cosine)
@@ -44,14 +44,15 @@ class EdgeReplica:
             )
 
     def delete(self, chunk_ids: Iterable[UUID]) -> None:
-        if ids := list(chunk_ids):
+        ids: list[Any] = list(chunk_ids)
+        if ids:
             self._update(edge.UpdateOperation.delete_points(ids))
 
     def search_now(self, query: IndexQuery, limit: int) -> list[IndexHit]:
         must = edge_filter(query.scope)
         searches = []
         if query.dense is not None:
-            searches.append(edge.Query.Nearest(query.dense, using="dense"))
+            searches.append(edge.Query.Nearest(dense_vector(query.dense), using="dense"))
         if query.sparse.indices:
             searches.append(edge.Query.Nearest(edge_sparse(query), using="bm25"))
         if not searches:
@@ -77,7 +78,7 @@ class EdgeReplica:
             return {}
         request = edge.QueryRequest(
             limit=len(ids),
-            query=edge.Query.Nearest(dense, using="dense"),
+            query=edge.Query.Nearest(dense_vector(dense), using="dense"),
             filter=edge.Filter(must=[edge.HasIdCondition(set(ids))]),
         )
         return {point.id: point.score for point in self._query(request)}
@@ -99,8 +100,15 @@ class EdgeReplica:
 
 def edge_point(point: IndexPoint) -> "edge.Point":
     sparse = edge.SparseVector(list(point.sparse.indices), list(point.sparse.values))
-    vectors = {"bm25": sparse} if point.dense is None else {"bm25": sparse, "dense": point.dense}
+    vectors = {"bm25": sparse}
+    if point.dense is not None:
+        vectors["dense"] = dense_vector(point.dense)
     return edge.Point(point.chunk_id, vectors, dict(point.payload))
+
+
+def dense_vector(vector: Vector) -> Any:
+    """The engine takes arrays, which its annotations do not say; a list would cost more."""
+    return vector
 
 
 def edge_sparse(query: IndexQuery) -> "edge.SparseVector":

@@ -14,7 +14,13 @@ from documents.embedding.base import EmbeddingSpace
 from documents.event_loops import per_event_loop
 from documents.index.base import IndexHit, IndexPoint, IndexQuery, Payload, SpaceMismatch
 from documents.index.payload import KEYWORD_FIELDS, LIVE_FIELD, payload_of
-from documents.index.qdrant_requests import hits, point_struct, search_requests, vendor_errors
+from documents.index.qdrant_requests import (
+    EXACT_SCORES,
+    hits,
+    point_struct,
+    search_requests,
+    vendor_errors,
+)
 from documents.models import Chunk, IndexChange
 
 BATCH_SIZE = 100
@@ -69,8 +75,9 @@ class QdrantIndex:
             if active not in (None, self.collection):
                 raise SpaceMismatch(
                     f"The alias {self.alias!r} in Qdrant points to vectors of the space "
-                    f"{self._stamp(active)}, but the settings select {self.space}. Run "
-                    "`manage.py reindex` to build the new space, or restore the settings."
+                    f"{self._stamp(active)}, but the settings select {self.space}. Put "
+                    "the settings back, or set QDRANT_COLLECTION to a new name and run "
+                    "`manage.py ingest` to fill it."
                 )
             self.create_collection()
             if active is None:
@@ -217,14 +224,17 @@ class QdrantIndex:
     async def search(self, query: IndexQuery, *, limit: int) -> list[IndexHit]:
         if self.async_client is None:
             return await asyncio.to_thread(self.search_now, query, limit)
-        if not (requests := search_requests(query, self.fusion, limit)):
+        requests = search_requests(query, self.fusion, limit, params=EXACT_SCORES)
+        if not requests:
             return []
         with vendor_errors():
             found = await self.async_client().query_batch_points(self.collection, requests)
             return hits(found)
 
     def search_now(self, query: IndexQuery, limit: int) -> list[IndexHit]:
-        if not (requests := search_requests(query, self.fusion, limit)):
+        """For the in-memory client, which knows no quantisation."""
+        requests = search_requests(query, self.fusion, limit, params=None)
+        if not requests:
             return []
         with vendor_errors():
             return hits(self.client.query_batch_points(self.collection, requests))

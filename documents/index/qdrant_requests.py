@@ -39,12 +39,14 @@ def search_filter(scope: Scope) -> models.Filter:
     return models.Filter(must=[live, *narrowing])
 
 
-def search_requests(query: IndexQuery, fusion: str, limit: int) -> list[models.QueryRequest]:
+def search_requests(
+    query: IndexQuery, fusion: str, limit: int, *, params: models.SearchParams | None
+) -> list[models.QueryRequest]:
     """The hybrid query; and, in the same round trip, the dense ranking for its cosines."""
     must, depth = search_filter(query.scope), 2 * limit
     searches: list[dict[str, Any]] = []
     if query.dense is not None:
-        searches.append({"query": query.dense.tolist(), "using": "dense", "params": EXACT_SCORES})
+        searches.append({"query": query.dense.tolist(), "using": "dense", "params": params})
     if query.sparse.indices:
         searches.append({"query": sparse_vector(query.sparse), "using": "bm25"})
     if not searches or not query.scope.corpora:

@@ -1,13 +1,14 @@
 """Text to sparse BM25 term weights, for chunks and for queries; the index adds the IDF."""
 
 import re
-import sys
 import threading
-import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+from unicodedata import category, normalize
 
 import Stemmer
 
@@ -19,6 +20,7 @@ AVERAGE_LENGTH = 96.0
 
 # Longer "words" are hashes, keys and embedded data.
 MAX_WORD = 40
+MAX_REMEMBERED = 24
 
 STEMMERS = {
     "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek",
@@ -42,18 +44,13 @@ STOP_WORDS = {"en": frozenset(ENGLISH.split())}
 NO_STOP_WORDS: frozenset[str] = frozenset()
 
 
-def word_characters() -> str:
-    r"""`\w` as a character class, with the marks of Indic and other scripts that it leaves out."""
-    marks = [
-        code for code in range(0x300, 0x20000)
-        if unicodedata.category(chr(code))[0] == "M" and code <= sys.maxunicode
-    ]  # fmt: skip
-    return r"\w" + "".join(f"\\U{code:08x}" for code in marks)
-
-
-_WORD_CLASS = word_characters()
 # Words joined by dots are one token as well: docusaurus.config.js, 3.11, app.state.
-TOKEN = re.compile(rf"[{_WORD_CLASS}]+(?:\.[{_WORD_CLASS}]+)*")
+TOKEN = re.compile(r"\w+(?:\.\w+)*")
+# `\w` leaves out the marks that Indic and other scripts write words with. The class that has them
+# is ten times slower, so it is for texts in which one occurs.
+MARKS = frozenset(chr(code) for code in range(0x300, 0x20000) if category(chr(code))[0] == "M")
+WORD = r"[\w" + "".join(sorted(MARKS)) + "]+"
+TOKEN_WITH_MARKS = re.compile(rf"{WORD}(?:\.{WORD})*")
 # Scripts that put no space between words: Thai, Lao, Myanmar, Khmer, kana, Han, Hangul.
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+"
@@ -72,57 +69,83 @@ class SparseVector:
 
 def encode_document(text: str, language: str) -> SparseVector:
     """Saturating term frequencies, longer texts discounted."""
-    terms = list(analysed(text, language))
-    if not terms:
-        return SparseVector((), ())
-    damping = K1 * (1 - B + B * length(terms) / AVERAGE_LENGTH)
-    counts = Counter(zlib.crc32(term.encode()) for term in terms)
-    indices = sorted(counts)
+    language = primary(language)
+    counts: Counter[int] = Counter()
+    length = 0.0
+    for token, count in Counter(tokens(text)).items():
+        terms = terms_of(token, language)
+        length += count * terms.length
+        for term in terms.ids:
+            counts[term] += count
+    damping = K1 * (1 - B + B * length / AVERAGE_LENGTH)
+    ordered = sorted(counts.items())
     return SparseVector(
-        tuple(indices),
-        tuple(counts[index] * (K1 + 1) / (counts[index] + damping) for index in indices),
+        tuple(term for term, _count in ordered),
+        tuple(count * (K1 + 1) / (count + damping) for _term, count in ordered),
     )
-
-
-def length(terms: list[str]) -> float:
-    """In words: two bigrams of an unspaced script are about one."""
-    return sum(1.0 if term.isascii() or not UNSPACED.match(term) else 0.5 for term in terms)
 
 
 def encode_query(text: str, language: str) -> SparseVector:
     """Every term once: what it is worth is the index's business."""
-    indices = sorted({zlib.crc32(term.encode()) for term in analysed(text, language)})
-    return SparseVector(tuple(indices), (1.0,) * len(indices))
+    language = primary(language)
+    terms = {term for token in tokens(text) for term in terms_of(token, language).ids}
+    return SparseVector(tuple(sorted(terms)), (1.0,) * len(terms))
 
 
 def analysed(text: str, language: str) -> list[str]:
-    """The text's terms: lower case, stop words out, stemmed, identifiers whole and in parts."""
-    language = language.lower().partition("-")[0]
+    """The text's terms as words: lower case, without stop words, stemmed."""
+    language = primary(language)
+    return [term for token in tokens(text) for term in terms_of(token, language).words]
+
+
+def primary(language: str) -> str:
+    return language.lower().partition("-")[0]  # "pt" of "pt-BR"
+
+
+def tokens(text: str) -> list[str]:
+    text = normalize("NFKC", text)
+    marked = not text.isascii() and not MARKS.isdisjoint(text)
+    return (TOKEN_WITH_MARKS if marked else TOKEN).findall(text)
+
+
+class Terms(NamedTuple):
+    """What one token is found by. `length` is what it adds to the length of its text, in words."""
+
+    words: tuple[str, ...]
+    ids: tuple[int, ...]
+    length: float
+
+
+def terms_of(token: str, language: str) -> Terms:
+    """Texts repeat their words, but not whole runs of Chinese: those would only fill the memory."""
+    return (remembered if len(token) <= MAX_REMEMBERED else split_and_stemmed)(token, language)
+
+
+def split_and_stemmed(token: str, language: str) -> Terms:
     stop_words = STOP_WORDS.get(language, NO_STOP_WORDS)
-    words = [
-        word for word in tokens(unicodedata.normalize("NFKC", text))
-        if len(word) <= MAX_WORD and word not in stop_words
-    ]  # fmt: skip
-    return stemmed(words, language)
+    found = [word for word in split(token) if len(word) <= MAX_WORD and word not in stop_words]
+    words = tuple(stemmed(found, language))
+    ids = tuple(zlib.crc32(word.encode()) for word in words)
+    # Two bigrams of a script without spaces are about one word.
+    return Terms(words, ids, sum(0.5 if UNSPACED.match(word) else 1.0 for word in found))
 
 
-def tokens(text: str) -> Iterator[str]:
-    for match in TOKEN.finditer(text):
-        token = match.group()
-        if token.isascii():
-            yield from identifier(token)
-            continue
-        start = 0
-        for run in UNSPACED.finditer(token):
-            yield from identifier(token[start : run.start()])
-            yield from bigrams(run.group())
-            start = run.end()
-        yield from identifier(token[start:])
+remembered = lru_cache(32_768)(split_and_stemmed)
+
+
+def split(token: str) -> Iterator[str]:
+    """Runs of a script without spaces as bigrams, what stands between them as identifiers."""
+    start = 0
+    for run in UNSPACED.finditer(token):
+        yield from identifier(token[start : run.start()])
+        yield from bigrams(run.group())
+        start = run.end()
+    yield from identifier(token[start:])
 
 
 def identifier(token: str) -> Iterator[str]:
     """A word; or `onBrokenLinks`, `max_age`, `app.state` whole, and the words it is made of."""
-    words = [word for word in re.split(r"[._]", token) if word]
+    words = [word for word in token.replace("_", ".").split(".") if word]
     if len(words) > 1:
         yield token.strip("_").lower()
     for word in words:
@@ -142,11 +165,10 @@ _per_thread = threading.local()
 
 
 def stemmed(words: list[str], language: str) -> list[str]:
-    english = language not in STEMMERS
-    if english or language in OTHER_SCRIPT:
-        in_english = iter(stemmer("english").stemWords([word for word in words if word.isascii()]))
-        words = [next(in_english) if word.isascii() else word for word in words]
-    return words if english else stemmer(STEMMERS[language]).stemWords(words)
+    own, english = STEMMERS.get(language), stemmer("english")
+    if own is None or language in OTHER_SCRIPT:
+        words = [english.stemWord(word) if word.isascii() else word for word in words]
+    return words if own is None else stemmer(own).stemWords(words)
 
 
 def stemmer(algorithm: str) -> "Stemmer.Stemmer":

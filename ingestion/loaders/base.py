@@ -15,6 +15,7 @@ class RawDocument:
     media_type: str
     url: str  # of the page, without anchor
     modified_at: datetime | None = None
+    site_kind: str = "plain"  # what publishes it (parsing.routes): decides dialect and anchors
 
 
 class LoadError(Exception):

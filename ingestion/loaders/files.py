@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from ingestion.loaders.base import LoadError, NotAPage, RawDocument
-from ingestion.loaders.decoding import decode
+from ingestion.parsing.base import ParseError
+from ingestion.parsing.decoding import decode
 from ingestion.parsing.frontmatter import read_front_matter
 from ingestion.parsing.routes import Site, page_url, recognise
 
@@ -89,12 +90,13 @@ class FolderLoader:
             media_type=self._media_type(key),
             url=self._url(key, content),
             modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
+            site_kind=self.site.kind,
         )
 
     def _url(self, key: str, content: bytes) -> str:
         try:
             text, _ = decode(content)
-        except LoadError as error:
+        except ParseError as error:
             raise LoadError(f"{key}: {error}", key=key) from error
         front_matter = read_front_matter(text).values
         route = self.site.route(key, front_matter)

@@ -1,10 +1,14 @@
 """RawDocument to ParsedDocument: one entry, a parser for each media type."""
 
-from ingestion.loaders.base import RawDocument
-from ingestion.loaders.decoding import decode
+from typing import TYPE_CHECKING
+
 from ingestion.parsing.base import ParsedDocument, ParseError
+from ingestion.parsing.decoding import decode
 from ingestion.parsing.markdown import parse_markdown
-from ingestion.parsing.routes import DOCUSAURUS, PLAIN
+from ingestion.parsing.routes import DOCUSAURUS
+
+if TYPE_CHECKING:  # loaders know parsing, not the other way round
+    from ingestion.loaders.base import RawDocument
 
 __all__ = ["ParseError", "ParsedDocument", "parse"]
 
@@ -12,8 +16,9 @@ MARKDOWN = "text/markdown"
 MDX = "text/mdx"
 
 
-def parse(raw: RawDocument, *, site_kind: str = PLAIN) -> ParsedDocument:
-    """`site_kind` is that of the site the page belongs to: it decides anchors and dialect."""
+def parse(raw: "RawDocument", *, site_kind: str = "") -> ParsedDocument:
+    """`site_kind` decides anchors and dialect; without one it is what the loader found."""
+    site_kind = site_kind or raw.site_kind
     if raw.media_type not in (MARKDOWN, MDX):
         raise ParseError(f"no parser for {raw.media_type}")
     text, decoding_warnings = decode(raw.content)

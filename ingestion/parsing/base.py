@@ -119,7 +119,8 @@ def _lines(source: str, cuts: list[Span], start: int, end: int) -> list[tuple[st
 
 def blank_out(text: str, spans: Sequence[Span]) -> str:
     """The text with the spans replaced by spaces, so that every line and offset stays."""
-    pieces, position = [], 0
+    pieces: list[str] = []
+    position = 0
     for start, end in spans:
         pieces += text[position:start], re.sub(r"[^\n]", " ", text[start:end])
         position = end

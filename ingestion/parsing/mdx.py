@@ -24,9 +24,9 @@ COLONS = re.compile(
     re.MULTILINE,
 )
 OBJECT_NAME = re.compile(r"\w+(?:\.\w+)+")  # mkdocstrings: `::: package.Class` and its options
-INDENTED_LINES = re.compile(r"(?:[ ]{4,}[^\n]*(?:\n|\Z))+")
+INDENTED_LINES = re.compile(r"[ ]{4,}[^\n]*(?:\n[ ]{4,}[^\n]*)*")
 SLASHES = re.compile(r"/{3,}[ \t]*(?:[\w-]+[ \t]*(?P<bar>\|[ \t]*)?)?")
-SLASH_OPTIONS = re.compile(r"(?:[ ]{4,}[\w-]+:[^\n]*\n)+")
+SLASH_OPTIONS = re.compile(r"[ ]{4,}[\w-]+:[^\n]*(?:\n[ ]{4,}[\w-]+:[^\n]*)*")
 BANGS = re.compile(r'(?:!!!|\?\?\?\+?)[ \t]+[A-Za-z][^"\n]*')
 TAB = re.compile(r"===[+!]?[ \t]+(?=\")")
 INCLUDE = re.compile(r"\{(?:\*[^\n]*\*|![^\n]*!)\}[ \t]*(?=\n|\Z)|-+8<-+[^\n]*")
@@ -53,21 +53,24 @@ TAG = re.compile(r"<(?P<close>/)?(?P<name>[A-Za-z][\w.-]*(?::[\w.-]+)?)(?=[\s/>]
 FRAGMENT = re.compile(r"</?>")
 ATTRIBUTES = re.compile(r"[^\"'{}<>\n]*")
 CLOSED_NAME = re.compile(r"</([A-Za-z][\w.-]*)")
-HEADING_ID = re.compile(r"\{#[^\n]{1,300}\}[ \t]*(?=\n|\Z)")
+HEADING_ID = re.compile(r"\{:?[ \t]?#[^\n]{1,300}\}[ \t]*(?=\n|\Z)")
 STRING_CHILD = re.compile(r"\{\s*(?P<quote>['\"`])(?P<text>[^'\"`\\$]*)(?P=quote)\s*\}")
 MATH = re.compile(r"(?<![\w$\\])\$(?![\s$])[^$\n]{1,500}?(?<!\s)\$(?!\d)|\$\$[^$]{1,5000}?\$\$")
 # Tags that part words: between two letters they stay, or the words would run into one.
 PARTING = re.compile(r"(?:</?(?:br|hr|li|td|th|tr|p|div|dd|dt)\b[^<>]*>)+", re.IGNORECASE)
 
 RAW_TEXT = ("script", "style", "svg")  # elements whose content is not prose
-HTML_NAMES = frozenset(  # noqa: SIM905 a list would take a hundred lines
-    """a abbr address area article aside audio b base bdi bdo blockquote body br button canvas
+HTML_NAMES = frozenset(
+    re.findall(
+        r"\w+",
+        """a abbr address area article aside audio b base bdi bdo blockquote body br button canvas
     caption center cite code col colgroup data datalist dd del details dfn dialog div dl dt em embed
     fieldset figcaption figure font footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html i
     iframe img input ins kbd label legend li link main map mark menu meta meter nav noscript object
     ol optgroup option output p param picture pre progress q rp rt ruby s samp script section select
     slot small source span strike strong style sub summary sup svg table tbody td template textarea
-    tfoot th thead time title tr track tt u ul var video wbr""".split()
+    tfoot th thead time title tr track tt u ul var video wbr""",
+    )
 )
 
 
@@ -201,6 +204,8 @@ class _Scanner:
             character = self.text[first : first + 1]
         if character == ":":
             return self._colons(first, end)
+        if self.text.startswith("[^", first):  # a footnote is text, not a link definition
+            self.structure.append((first, "x"))
         if character in ("{", "-") and (include := INCLUDE.match(self.text, first, end)):
             self.spans.append(include.span())
             return end + 1
@@ -296,9 +301,7 @@ class _Scanner:
         self.fresh = True
         if options := SLASH_OPTIONS.match(self.text, end + 1):
             self.spans.append(options.span())
-            if match.end() == end:
-                return options.end()
-        return match.end() if match.end() < end else end + 1
+        return match.end()
 
     # Statements
 

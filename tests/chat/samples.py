@@ -1,5 +1,6 @@
 """Passages and prompts for the tests of chat models and rerankers."""
 
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from uuid import UUID, uuid5
@@ -19,7 +20,9 @@ from chat.llm.openai_compatible import OpenAICompatibleModel, Timeouts
 from documents.passages import Passage
 from tests.standins import OpenRouterStandIn
 
-SHORT = Timeouts(connect=0.5, first_token=0.4, stall=0.4, total=3.0)
+PATIENT = Timeouts(connect=5.0, first_token=10.0, stall=10.0, total=20.0)
+HASTY = Timeouts(connect=5.0, first_token=0.3, stall=0.3, total=5.0)
+TLS = ssl.create_default_context()  # loading the certificates is what makes a client slow
 NAMESPACE = UUID("6a1f3f0e-8f6c-4f0e-9c55-0f8a4f3a2c11")
 
 
@@ -46,13 +49,17 @@ def prompt(question: str = "Why do they degrade?", *passages: Passage | str) -> 
     return Prompt(messages=messages, question=question, passages=marked)
 
 
+def new_client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(trust_env=False, verify=TLS)
+
+
 def model_of(
     standin: OpenRouterStandIn, client: httpx.AsyncClient, **options: object
 ) -> OpenAICompatibleModel:
     options = {
         "models": ["vendor/primary"],
         "api_key": standin.api_key,
-        "timeouts": SHORT,
+        "timeouts": PATIENT,
     } | options
     return OpenAICompatibleModel(client, standin.url, **options)  # type: ignore[arg-type]
 

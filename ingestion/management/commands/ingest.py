@@ -7,11 +7,12 @@ from time import perf_counter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from documents.models import Source
+from documents.models import Source, TrustTier
 from ingestion.loaders.base import LoadError
 from ingestion.models import IngestionRun
 from ingestion.pipeline import Aborted, IngestionPipeline, Result
@@ -32,24 +33,33 @@ class Command(BaseCommand):
         parser.add_argument("--corpus", default="default", help="for a folder not seen before")
         parser.add_argument("--base-url", help="where the pages are published")
         parser.add_argument("--public", action="store_true", help="anybody may ask this corpus")
+        parser.add_argument("--trust-tier", choices=TrustTier.values, help="of the source")
         parser.add_argument("--dry-run", action="store_true", help="say what would change")
         parser.add_argument("--allow-mass-delete", action="store_true")
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
     def handle(self, *, sources: list[str], **options: Any) -> None:
         self.as_json: bool = options["json"]
-        started = perf_counter()
+        try:
+            failed = self._ingest_all(sources, options)
+        except OperationalError as error:
+            raise CommandError(explained(error)) from error
+        if failed:
+            sys.exit(1)
+
+    def _ingest_all(self, names: list[str], options: dict[str, Any]) -> bool:
+        """Whether any document failed."""
         pipeline = IngestionPipeline.from_settings()
         failed = False
-        for source in self._sources(sources, options):
+        for source in self._sources(names, options):
+            started = perf_counter()
             try:
                 report = self._ingest(source, pipeline, options)
             except (LoadError, Aborted) as error:
                 raise CommandError(f"{source}: {error}") from error
             failed |= report.failed
             self._summary(source, report, perf_counter() - started, dry=options["dry_run"])
-        if failed:
-            sys.exit(1)
+        return failed
 
     def _sources(self, names: list[str], options: dict[str, Any]) -> list[Source]:
         if not names:
@@ -67,6 +77,7 @@ class Command(BaseCommand):
             name,
             corpus=options["corpus"],
             base_url=options["base_url"],
+            trust_tier=options["trust_tier"],
             save=not options["dry_run"],
         )
         if options["public"] and not options["dry_run"]:
@@ -135,6 +146,15 @@ class Command(BaseCommand):
 
     def _line(self, value: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(value, ensure_ascii=False))
+
+
+def explained(error: OperationalError) -> str:
+    """What an operator can do about a database that does not do its part."""
+    if "locked" in str(error):
+        remedy = "Another process is writing to it. Wait until it is done, or raise SQLITE_TIMEOUT."
+    else:
+        remedy = "Check DATABASE_URL, and run `manage.py migrate` if that was never done."
+    return f"The database does not answer: {error}. {remedy} Then run the same command again."
 
 
 def as_dict(result: Result) -> dict[str, Any]:

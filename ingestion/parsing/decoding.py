@@ -3,7 +3,7 @@
 import codecs
 import re
 
-from ingestion.loaders.base import LoadError
+from ingestion.parsing.base import ParseError
 
 BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -25,7 +25,7 @@ def decode(content: bytes) -> tuple[str, tuple[str, ...]]:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text, controls = CONTROLS.subn("", text)
     if controls > 3 and controls > BINARY_SHARE * (len(text) + controls):
-        raise LoadError("not a text file: it holds mostly control characters")
+        raise ParseError("not a text file: it holds mostly control characters")
     text, deceptive = DECEPTIVE.subn("", text)
     if controls:
         warnings += (f"{controls} control characters removed",)

@@ -1,0 +1,112 @@
+"""The same answer as server-sent events."""
+
+import asyncio
+from dataclasses import replace
+
+import httpx
+from django.test import AsyncClient
+
+from chat.llm.scripted import ScriptedModel
+from chat.models import Message
+from chat.pipeline import AnswerPipeline
+from tests.chat.clients import ask_sse, sse_events, start_conversation, token_of
+
+LAMP = "How often does the lamp turn?"
+
+
+async def test_events_are_numbered_and_end_with_done(corpus):
+    client = AsyncClient()
+    reply = await ask_sse(client, await start_conversation(client), LAMP)
+
+    events = await sse_events(reply)
+
+    assert reply["Content-Type"] == "text/event-stream"
+    assert [event["id"] for event in events] == list(range(1, len(events) + 1))
+    assert [e["type"] for e in events if e["type"] in ("done", "error")] == ["done"]
+    assert reply["X-Accel-Buffering"] == "no"
+
+
+async def test_the_deltas_are_the_text(corpus):
+    client = AsyncClient()
+    events = await sse_events(await ask_sse(client, await start_conversation(client), LAMP))
+
+    text = "".join(event["text"] for event in events if event["type"] == "delta")
+
+    assert text == events[-1]["text"]
+
+
+async def test_a_question_that_is_not_admitted_is_an_http_error(corpus, settings):
+    settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 1
+    client = AsyncClient()
+    conversation = await start_conversation(client)
+    await sse_events(await ask_sse(client, conversation, LAMP))
+
+    refused = await ask_sse(client, conversation, LAMP)
+
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert refused["Content-Type"] == "application/problem+json"
+
+
+async def test_a_bad_question_is_json_even_for_who_accepts_only_events(corpus):
+    client = AsyncClient()
+
+    refused = await ask_sse(client, await start_conversation(client), "")
+
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid")
+
+
+async def test_text_arrives_while_the_model_is_still_writing(corpus, monkeypatch):
+    gate = asyncio.Event()
+    pipeline = replace(
+        AnswerPipeline.from_settings(), model=ScriptedModel(["Once in ", gate, "twelve."])
+    )
+    monkeypatch.setattr(AnswerPipeline, "from_settings", classmethod(lambda cls: pipeline))
+    client = AsyncClient()
+    reply = await ask_sse(client, await start_conversation(client), LAMP)
+
+    before, after = b"", b""
+    async for part in reply.streaming_content:
+        if gate.is_set():
+            after += part
+        else:
+            before += part
+            if b"Once in" in before:
+                gate.set()
+
+    assert b"twelve" not in before
+    assert b"twelve" in after and b"event: done" in after
+
+
+async def test_a_reader_who_hangs_up_leaves_an_interrupted_answer(corpus, monkeypatch, server):
+    pipeline = replace(
+        AnswerPipeline.from_settings(),
+        model=ScriptedModel(["Once in ", asyncio.Event(), "twelve."]),
+    )
+    monkeypatch.setattr(AnswerPipeline, "from_settings", classmethod(lambda cls: pipeline))
+    async with httpx.AsyncClient(base_url=server, trust_env=False) as client:
+        conversation = (
+            await client.post("/api/v1/conversations/", json={"corpus": "lighthouse"})
+        ).json()
+        asking = client.stream(
+            "POST",
+            f"/api/v1/conversations/{conversation['id']}/messages/",
+            json={"question": LAMP},
+            headers={"Accept": "text/event-stream", **token_of(conversation)},
+        )
+        async with asking as reply:
+            async for line in reply.aiter_lines():
+                if "Once in" in line:
+                    break  # and hang up
+
+    answer = await until_it_is_saved()
+    assert (answer.status, answer.text) == ("interrupted", "Once in ")
+    assert pipeline.model.closed_early == 1
+
+
+async def until_it_is_saved() -> Message:
+    for _ in range(100):
+        answer = await Message.objects.aget(role="assistant")
+        if answer.status != "streaming":
+            return answer
+        await asyncio.sleep(0.05)
+    raise AssertionError("the server did not notice the hang-up within 5 seconds")

@@ -1,0 +1,95 @@
+"""Fixtures that every test may use. No test opens a socket beyond this machine."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from asgiref.sync import sync_to_async
+from django.core.cache import cache
+from django.core.management import call_command
+from django.db import connections
+
+import chat.providers
+import documents.providers
+from chat import limits
+from documents.models import Corpus
+from tests.live import running_server
+from tests.standins.fixtures import *  # noqa: F403
+
+PAGES = {
+    "index.md": "# Lighthouse\n\nLighthouse keeps a log of every ship that passes the coast.\n",
+    "guide/install.md": (
+        "# Install\n\nHow to get Lighthouse running.\n\n## Requirements\n\n"
+        "Lighthouse needs Python 3.11 and 40 megabytes of disk space.\n\n"
+        "## Steps\n\nInstall Lighthouse with one command:\n\n```bash\npip install lighthouse\n```\n\n"
+        "After the installation, the lamp must be lit once by hand.\n"
+    ),
+    "guide/lamp.md": (
+        "# The lamp\n\n## Colours\n\nThe lamp shines white towards the open sea and red over the "
+        "rocks.\n\n## Timing\n\nThe lamp turns once in twelve seconds. A full turn shows three "
+        "flashes.\n"
+    ),
+    "operate/backup.md": (
+        "# Backups\n\nThe log is written to a second disk every night at three o'clock.\n\n"
+        "## Restore\n\nTo restore a backup, stop the lamp and run `lighthouse restore`.\n"
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def fresh_providers() -> Iterator[None]:
+    """Limits, caches and the private index replica of one test are not those of the next."""
+    cache.clear()
+    limits._limiter.cache_clear()
+    documents.providers.get_index.cache_clear()
+    chat.providers.reset()
+    yield
+    documents.providers.get_index.cache_clear()
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def close_worker_thread_connections() -> AsyncIterator[None]:
+    yield
+    await sync_to_async(connections.close_all)()
+
+
+@pytest.fixture
+def write_pages(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
+    """Write pages into a folder named "site" and return it; None removes one."""
+    folder = tmp_path / "site"
+
+    def write(pages: dict[str, str | None]) -> Path:
+        for name, text in pages.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if text is None:
+                path.unlink()
+            else:
+                path.write_text(text, encoding="utf-8")
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def site(write_pages: Callable[[dict[str, str]], Path]) -> Path:
+    """A small documentation site on disk."""
+    return write_pages(PAGES)
+
+
+@pytest.fixture
+def corpus(transactional_db: None, site: Path) -> Corpus:
+    """The small site, ingested into the public corpus "lighthouse"."""
+    call_command(
+        "ingest", str(site), corpus="lighthouse", public=True, base_url="https://docs.example.org",
+        json=True,
+    )  # fmt: skip
+    return Corpus.objects.get(slug="lighthouse")
+
+
+@pytest.fixture
+def server(transactional_db: None) -> Iterator[str]:
+    """Address of the real server, running on the test's database."""
+    with running_server() as address:
+        yield address
