@@ -97,35 +97,25 @@ def report(name: str, decisions: list[tuple[bool, bool]]) -> None:
 
 
 def sweep(rows: list[tuple]) -> None:
+    """Every weighting on a grid, with every threshold that makes a difference."""
+    words_only = all(judged.similarity is None for _, judged, _ in rows)
     results = []
-    for close in [x / 100 for x in range(40, 81, 5)]:
-        for near in [x / 100 for x in range(20, 56, 5)]:
-            for words in [x / 20 for x in range(4, 20)]:
-                decisions = [
-                    (
-                        w,
-                        (j.similarity or 0) >= close
-                        or ((j.similarity or 0) >= near and j.word_share >= words),
-                    )
-                    for w, j, _ in rows
-                ]
-                kept = sum(d for w, d in decisions if w) / sum(w for w, _ in decisions)
-                refused = sum(not d for w, d in decisions if not w) / sum(
-                    not w for w, _ in decisions
-                )
-                results.append(
-                    (
-                        round((kept + refused) / 2, 3),
-                        round(kept, 2),
-                        round(refused, 2),
-                        close,
-                        near,
-                        words,
-                    )
-                )
-    print("balanced, answered, abstained, close, near, words")
-    shown = sorted(results, reverse=True)
-    for row in shown[:8] + [r for r in shown if r[1] >= 0.95][:8]:
+    for weight in [1.0] if words_only else [0, 0.25, 0.5, 1, 2, 3]:
+        for penalty in [0, 0.5, 1, 1.5, 2, 3]:
+            scores = [
+                (wanted, (j.similarity or 0) + weight * j.word_share - penalty * j.absent_share)
+                for wanted, j, _ in rows
+            ]
+            yes = [score for wanted, score in scores if wanted]
+            no = [score for wanted, score in scores if not wanted]
+            for enough in sorted({round(score, 2) for _, score in scores}):
+                kept = sum(score >= enough for score in yes) / len(yes)
+                refused = sum(score < enough for score in no) / len(no)
+                balanced = round((kept + refused) / 2, 3)
+                results.append((balanced, round(kept, 2), round(refused, 2), weight, penalty, enough))
+    results.sort(reverse=True)
+    print("balanced, answered, abstained; SHARE, ABSENT, ENOUGH")
+    for row in results[:5] + [row for row in results if row[1] >= 0.9][:5]:
         print(*row)
 
 

@@ -19,7 +19,7 @@ NOTHING_FOUND = "none"  # the marker by which a model says that the passages hol
 OPENING = re.compile(r"\[[^\[\]\n]{0,60}$")
 BRACKETS = re.compile(r"\[([^\[\]\n]{1,60})\](?!\()")
 MARKER = re.compile(r"[a-z]\d[a-z]|\d{1,3}")
-FENCE = re.compile(r"^ {0,3}(```|~~~)", re.MULTILINE)
+FENCE = re.compile(r"^ {0,3}(?:> ?)*(```|~~~)", re.MULTILINE)
 
 
 @dataclass

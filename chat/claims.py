@@ -60,7 +60,7 @@ def _check(sentence: Sentence, cited: Mapping[int, Passage]) -> CheckedClaim:
     said = plain(CITED.sub("", sentence.text)).strip()
     words = content_words(said)
     own = [n for n in map(int, CITED.findall(sentence.text)) if n in cited]
-    if sentence.kind == "code" and not own:
+    if sentence.kind in ("code", "heading") and not own:
         return CheckedClaim(*span, Verdict.NO_CLAIM)
     if said.endswith(("?", ":")) or (len(words) < FEWEST_WORDS and not own):
         return CheckedClaim(*span, Verdict.NO_CLAIM)

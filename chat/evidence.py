@@ -15,11 +15,18 @@ from chat.words import content_words
 from documents.passages import Passage
 
 LOOKED_AT = 3  # the best passages
-CLOSE = 0.55  # a cosine that is enough alone
-NEAR = 0.30  # a cosine that is enough with WORDS_NEAR of the question's words
-WORDS_NEAR = 0.5
-WORDS_ALONE = 0.6  # without vectors
 ALIKE = 0.8  # of the letters: a word with a slip of the pen still counts
+
+# With vectors: similarity + SHARE * word_share - ABSENT * absent_share must reach ENOUGH.
+SHARE, ABSENT, ENOUGH = 0.25, 3.0, 0.33
+# Without: word_share - ABSENT_ALONE * absent_share must reach ENOUGH_ALONE.
+ABSENT_ALONE, ENOUGH_ALONE = 1.5, 0.65
+
+# They ask, they do not say what about: whether a document has them means nothing.
+ASKING = (
+    "often many much long old far big fast soon mean explain tell show give want need get make "
+    "work possible way please help thing happen difference best good exactly actually really just"
+)
 
 
 @dataclass(frozen=True)
@@ -40,16 +47,16 @@ def weigh(
     if not passages:
         return Evidence(enough=False, similarity=None, word_share=0.0, absent_share=1.0)
     best = passages[:LOOKED_AT]
-    asked = content_words(question, language)
+    asked = content_words(question, language) - content_words(ASKING)
     total = max(1, len(asked))
     share = len(held(asked, words_of(best, language))) / total
     absent = 1 - len(held(asked, words_of(candidates, language))) / total
     known = [passage.similarity for passage in best if passage.similarity is not None]
     similarity = max(known, default=None)
     if similarity is None:
-        enough = share >= WORDS_ALONE
+        enough = share - ABSENT_ALONE * absent >= ENOUGH_ALONE
     else:
-        enough = similarity >= CLOSE or (similarity >= NEAR and share >= WORDS_NEAR)
+        enough = similarity + SHARE * share - ABSENT * absent >= ENOUGH
     return Evidence(enough, similarity, round(share, 3), round(absent, 3))
 
 

@@ -131,7 +131,8 @@ class AnswerPipeline:
         turn.claims = check_claims(turn.text, cited)
         texts = [passage.text for passage in turn.passages.values()]
         turn.copied = copied_runs(turn.text, texts, limit=settings.COPY_LIMIT_WORDS)
-        if any(claim.verdict is Verdict.UNSUPPORTED for claim in turn.claims):
+        verdicts = {claim.verdict for claim in turn.claims}
+        if Verdict.UNSUPPORTED in verdicts or Verdict.SUPPORTED not in verdicts:
             turn.outcome = Message.Outcome.PARTIAL
         elif NO_VECTORS in turn.degraded:
             turn.outcome = Message.Outcome.DEGRADED

@@ -3,7 +3,7 @@
 import posixpath
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -13,6 +13,8 @@ from documents.models import Chunk, Document
 from documents.rendering import markdown_to_html
 
 ADDRESS = "/read/"
+# Not escaped in the addresses of documents; a request's path has every escape undone.
+AS_STORED = "/@:!$&'()*+,;=~%"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def read_page(request: HttpRequest, source: str, route: str) -> HttpResponse:
     document = (
         Document.objects.published()
         .select_related("corpus", "source")
-        .filter(source__slug=source, url=f"{ADDRESS}{source}/{route}")
+        .filter(source__slug=source, url=quote(f"{ADDRESS}{source}/{route}", safe=AS_STORED))
         .first()
     )
     if document is None or not may_read(request, document):
@@ -58,15 +60,17 @@ def links_of(document: Document) -> Callable[[str], str]:
 
 
 def parts(chunks: Iterable[Chunk], link: Callable[[str], str]) -> Iterable[Part]:
-    """Headings where the path changes, and the text of each chunk."""
+    """Headings where the section changes, and the text of each chunk."""
     shown: list[str] = []
+    shown_anchor = ""
     for chunk in chunks:
         path = chunk.heading_path
         for level, heading in enumerate(path, start=1):
-            if path[:level] != shown[:level]:
+            own = level == len(path)  # of two sections named alike, only the anchors differ
+            if path[:level] != shown[:level] or (own and chunk.anchor != shown_anchor):
                 shown = path[:level]
-                anchor = chunk.anchor if level == len(path) else ""
+                anchor = chunk.anchor if own else ""
                 yield Part(heading=heading, level=min(level, 6), anchor=anchor)
-        shown = list(path)
+        shown, shown_anchor = list(path), chunk.anchor
         # Safe: nh3 has just cleaned it.
         yield Part(html=mark_safe(markdown_to_html(chunk.text, link)))  # noqa: S308

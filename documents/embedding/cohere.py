@@ -125,6 +125,9 @@ def vendor_errors(model: str) -> Iterator[None]:
         raise EmbeddingError(message, retryable=retryable) from error
     except httpx.HTTPError as error:
         raise EmbeddingError(f"Cohere did not answer ({type(error).__name__}).") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        # A 200 with JSON of another shape: the SDK trips over it itself.
+        raise EmbeddingError("Cohere answered in a form that is not its own.") from error
 
 
 def explained(error: ApiError, model: str) -> tuple[str, bool]:

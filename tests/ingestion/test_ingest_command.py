@@ -82,7 +82,7 @@ def test_a_second_run_has_no_items(site):
 
 def test_one_failed_page_makes_the_exit_code_1(site):
     (site / "noise.md").write_bytes(NOISE)
-    code, out, err = ingest(site)
+    code, _, err = ingest(site)
     assert code == 1
     assert "failed: noise.md: noise.md: not a text file" in err
     assert Document.objects.count() == 4
@@ -165,7 +165,7 @@ def test_without_a_name_every_source_is_ingested(site, tmp_path):
 
 
 def test_without_any_source_it_says_what_to_give():
-    with pytest.raises(CommandError, match="There is no source yet. Give a folder"):
+    with pytest.raises(CommandError, match=r"There is no source yet\. Give a folder"):
         ingest()
 
 
@@ -275,5 +275,5 @@ def test_a_folder_for_the_model_that_cannot_be_written_says_what_to_do(
     site, model_directory, tmp_path
 ):
     model_directory.write_text("a file is in the way")
-    with pytest.raises(CommandError, match="could not be built in .* Set VAR_DIR"):
+    with pytest.raises(CommandError, match=r"could not be built in .* Set VAR_DIR"):
         ingest(site)

@@ -165,7 +165,7 @@ def test_losing_many_pages_stops_the_run_before_anything_is_changed(source, pipe
     before, outbox = stored(), last_change()
     drop(folder, 4)
     (folder / "page-09.md").write_text("# Page 9\n\nAnother text.\n")
-    with pytest.raises(MassDelete, match="4 of the source's 10 documents.*--allow-mass-delete"):
+    with pytest.raises(MassDelete, match=r"4 of the source's 10 documents.*--allow-mass-delete"):
         run(source, pipeline)
     assert (stored(), last_change()) == (before, outbox)
     assert newest_run().status == Status.FAILED

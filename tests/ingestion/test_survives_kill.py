@@ -1,5 +1,6 @@
 """kill -9 in the middle of `ingest`, at several moments: run again, equal to an undisturbed run."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -31,20 +32,28 @@ def log(tmp_path_factory):
     return folder
 
 
-def new_installation(folder):
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory):
+    """A database with nothing in it; migrating once is enough."""
+    path = tmp_path_factory.mktemp("migrated") / "db.sqlite3"
+    done = manage("migrate", "--verbosity=0", env=environment(DATABASE_URL=f"sqlite:///{path}"))
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def new_installation(folder, migrated):
     """The environment of an installation of its own, with an empty database."""
     folder.mkdir()
     (folder / "models").symlink_to(settings.MODEL_DIR)
-    env = environment(VAR_DIR=str(folder), DATABASE_URL=f"sqlite:///{folder / 'db.sqlite3'}")
-    assert manage("migrate", "--verbosity=0", env=env).returncode == 0
-    return env
+    copied = shutil.copy(migrated, folder)
+    return environment(VAR_DIR=str(folder), DATABASE_URL=f"sqlite:///{copied}")
 
 
 def stored(env):
-    """Chunks, vectors and verified documents, as the database has them."""
+    """Chunks, which of them have a vector, and documents, as the database has them."""
     queries = (
         "SELECT id, text, position, line_start FROM documents_chunk ORDER BY id",
-        "SELECT chunk_id, space, vector FROM documents_chunkvector ORDER BY chunk_id, space",
+        "SELECT chunk_id, space, length(vector) FROM documents_chunkvector ORDER BY 1, 2",
         "SELECT key, fingerprint, space, status FROM documents_document ORDER BY key",
     )
     path = env["DATABASE_URL"].removeprefix("sqlite:///")
@@ -63,18 +72,16 @@ def ingest_killed(log, env, after_items):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(log, tmp_path_factory):
-    env = new_installation(tmp_path_factory.mktemp("undisturbed") / "var")
+def undisturbed(log, migrated, tmp_path_factory):
+    env = new_installation(tmp_path_factory.mktemp("undisturbed") / "var", migrated)
     ingest(log, env)
-    chunks, vectors, documents = stored(env)
-    assert len(chunks) == len(vectors) == PAGES * SECTIONS
-    assert len(documents) == PAGES
-    return chunks, vectors, documents
+    assert [len(rows) for rows in stored(env)] == [PAGES * SECTIONS, PAGES * SECTIONS, PAGES]
+    return stored(env)
 
 
 @pytest.fixture
-def installation(log, tmp_path):
-    return new_installation(tmp_path / "var")
+def installation(migrated, tmp_path):
+    return new_installation(tmp_path / "var", migrated)
 
 
 @pytest.mark.parametrize("after_items", [1, 14, 30])

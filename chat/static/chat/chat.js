@@ -24,6 +24,13 @@ const ALLOWED = {
 
 let socket, conversation = null, current = null, asked = 0, retry = 500;
 
+// Raw HTML is shown as the text it is, pictures as their description: neither is ever parsed.
+const asText = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+marked.use({ gfm: true, renderer: {
+  html: (token) => asText(token.text),
+  image: (token) => asText(token.text),
+} });
+
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   socket = new WebSocket(`${scheme}://${location.host}/ws/chat/`);
@@ -74,7 +81,7 @@ function draw() {
 }
 
 function render(answer) {
-  const html = marked.parse(answer.text, { gfm: true, breaks: false });
+  const html = marked.parse(answer.text);
   answer.body.replaceChildren(DOMPurify.sanitize(html, { ...ALLOWED, RETURN_DOM_FRAGMENT: true }));
   linkCitations(answer);
 }

@@ -1,0 +1,90 @@
+"""The chat page, as a reader meets it."""
+
+from dataclasses import replace
+
+import pytest
+
+from chat.llm.scripted import ScriptedModel
+from chat.pipeline import AnswerPipeline
+
+pytestmark = pytest.mark.browser
+
+LAMP = "How often does the lamp turn?"
+HOSTILE = (
+    "<script>window.hit = 1</script><img src=x onerror='window.hit = 1'> "
+    "![x](/static/chat/chat.css?leak) [go](javascript:window.hit=1) [out](https://evil.example) "
+    "<iframe src='/admin/'></iframe><style>body{display:none}</style> "
+    "The lamp turns once in twelve seconds [{marker:1}] and [1] and `[1]`."
+)
+
+
+def ask(page, question: str) -> None:
+    page.goto("/")
+    page.wait_for_selector("#corpus option", state="attached")
+    page.fill("#question", question)
+    page.press("#question", "Enter")
+    page.wait_for_selector("article .label")
+
+
+def test_an_answer_shows_its_citations_as_links_to_the_section(corpus, page):
+    ask(page, LAMP)
+
+    link = page.locator("article a.cite").first
+    assert link.inner_text() == "[1]"
+    assert link.get_attribute("href") == "https://docs.example.org/guide/lamp#timing"
+    assert "twelve seconds" in page.inner_text("article")
+    assert "quotations, no model" in page.inner_text("article")
+    assert page.inner_text("ol.citations li a") == "The lamp › Timing"
+
+
+def test_an_abstention_names_the_nearest_sections(corpus, page):
+    ask(page, "What is the capital of Australia?")
+
+    assert "does not hold an answer" in page.inner_text("article")
+    assert "Nearest sections:" in page.inner_text("article")
+    assert page.locator("article a.cite").count() == 0
+
+
+def test_a_hostile_answer_is_text_and_nothing_else(corpus, page, monkeypatch):
+    pipeline = replace(AnswerPipeline.from_settings(), model=ScriptedModel([HOSTILE]))
+    monkeypatch.setattr(AnswerPipeline, "from_settings", classmethod(lambda cls: pipeline))
+    asked_for: list[str] = []
+    page.on("request", lambda request: asked_for.append(request.url))
+
+    ask(page, LAMP)
+
+    answer = page.locator("article > div").first
+    assert page.evaluate("window.hit") is None
+    assert answer.locator("img, script, iframe, style").count() == 0
+    hrefs = [a.get_attribute("href") for a in answer.locator("a").all()]
+    assert set(hrefs) == {"https://docs.example.org/guide/lamp#timing"}
+    assert not [url for url in asked_for if "leak" in url or "evil" in url]
+    assert page.locator("body").is_visible()
+
+
+def test_a_question_can_be_asked_with_the_keyboard_alone(corpus, page):
+    page.goto("/")
+    page.wait_for_selector("#corpus option", state="attached")
+
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.type(LAMP)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("article .label")
+
+    assert page.evaluate("document.activeElement.id") == "question"
+
+
+def test_the_section_behind_a_citation_is_found_on_the_page(transactional_db, site, page):
+    from django.core.management import call_command
+
+    call_command("ingest", str(site), corpus="lighthouse", public=True, json=True)
+    ask(page, LAMP)
+
+    with page.context.expect_page() as opened:
+        page.locator("article a.cite").first.click()
+    section = opened.value
+    section.wait_for_load_state()
+
+    assert section.url.endswith("/read/site/guide/lamp#timing")
+    assert section.inner_text(":target") == "Timing"

@@ -1,0 +1,427 @@
+"""The admin: everything opens, curation reaches the index, permissions hold, texts stay texts."""
+
+import re
+import threading
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import Permission, User
+from django.urls import reverse
+
+from chat.models import ApiKey, Citation, Conversation, Message
+from chat.retrieval import Retriever
+from documents.index.base import IndexQuery
+from documents.index.sparse import encode_query
+from documents.models import Chunk, Corpus, Document, IndexChange, Source
+from documents.providers import get_index
+from documents.scope import Scope
+from ingestion.models import IngestionRun
+
+MODELS = [
+    "documents.corpus", "documents.source", "documents.document", "documents.chunk",
+    "ingestion.ingestionrun", "chat.conversation", "chat.message", "chat.apikey",
+]  # fmt: skip
+LAMP = "How long does the lamp take to turn?"
+SCRIPT = "<script>alert(1)</script>"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+in_both_indexes = pytest.mark.parametrize(
+    "store", ["", ":memory:"], ids=["embedded", "qdrant"], indirect=True
+)
+
+
+@pytest.fixture
+def store(request, settings):
+    settings.QDRANT_URL = getattr(request, "param", "")
+
+
+@pytest.fixture
+def corpus(store, corpus):
+    return corpus
+
+
+@pytest.fixture
+def admin(client):
+    client.force_login(User.objects.create_superuser("eve"))
+    return client
+
+
+@pytest.fixture
+def staff(client):
+    """Log in somebody with these permissions only."""
+
+    def log_in(*permissions):
+        user = User.objects.create_user("joe", is_staff=True)
+        for name in permissions:
+            app, codename = name.split(".")
+            user.user_permissions.add(
+                Permission.objects.get(content_type__app_label=app, codename=codename)
+            )
+        client.force_login(user)
+        return client
+
+    return log_in
+
+
+@pytest.fixture
+def lamp(corpus):
+    return Document.objects.get(key="guide/lamp.md")
+
+
+@pytest.fixture
+def search(corpus):
+    """The documents a reader finds; they must be just those that the index itself would find."""
+    retriever, scope = Retriever.from_settings(), Scope(frozenset([corpus.pk]))
+
+    def passages(query=LAMP):
+        words = IndexQuery(None, encode_query(query, "en"), scope)
+        hits = get_index().search_now(words, 50)
+        assert {hit.chunk_id for hit in hits} == {
+            passage.chunk_id for passage in Chunk.objects.live(scope).passages(hits)
+        }
+        return async_to_sync(retriever.search)(query, scope).passages
+
+    assert any("twelve seconds" in passage.text for passage in passages())
+    return passages
+
+
+@pytest.fixture
+def one_of_each(lamp):
+    """A row of every model that has a page, by its label."""
+    conversation = Conversation.objects.create(corpus=lamp.corpus, owner="user:1", title="Lamps")
+    _, answer = Message.objects.open_turn(conversation, LAMP)
+    chunk = lamp.chunks.first()
+    Citation.objects.create(
+        message=answer, number=1, chunk=chunk, title=SCRIPT, url="https://docs.example.org/lamp",
+        quote=SCRIPT, quote_start=0, quote_end=5,
+    )  # fmt: skip
+    key, _secret = ApiKey.objects.create_key(name="a backend")
+    return {
+        "documents.corpus": lamp.corpus, "documents.source": lamp.source,
+        "documents.document": lamp, "documents.chunk": chunk,
+        "ingestion.ingestionrun": IngestionRun.objects.get(),
+        "chat.conversation": conversation, "chat.message": answer, "chat.apikey": key,
+    }  # fmt: skip
+
+
+def address(model, page, *arguments):
+    return reverse(f"admin:{model.replace('.', '_')}_{page}", args=arguments)
+
+
+def change_page(row):
+    return address(row._meta.label_lower, "change", row.pk)
+
+
+def act(client, action, *rows):
+    return client.post(
+        address(rows[0]._meta.label_lower, "changelist"),
+        {"action": action, "_selected_action": [row.pk for row in rows]},
+        follow=True,
+    )
+
+
+def form_of(response):
+    """Every field of the page's form, with its value, as a browser would send it back."""
+    forms = [response.context["adminform"].form, *response.context["inline_admin_formsets"]]
+    data = {}
+    for group in forms:
+        formset = getattr(group, "formset", None)
+        members = [group] if formset is None else [formset.management_form, *formset.forms]
+        for form in members:
+            for bound in form:
+                if (value := bound.value()) not in (None, False):
+                    data[bound.html_name] = value
+    return data
+
+
+def wait_for_runs():
+    for thread in threading.enumerate():
+        if thread.name == "ingestion":
+            thread.join(timeout=60)
+
+
+# Pages open
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_lists_and_pages_open(admin, one_of_each, model):
+    assert admin.get(address(model, "changelist")).status_code == 200
+    assert admin.get(change_page(one_of_each[model])).status_code == 200
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_lists_can_be_searched_and_filtered(admin, one_of_each, model):
+    page = admin.get(address(model, "changelist"), {"q": "lamp"})
+    assert page.status_code == 200
+    for spec in page.context["cl"].filter_specs:
+        for choice in list(spec.choices(page.context["cl"]))[:2]:
+            assert (
+                admin.get(address(model, "changelist") + choice["query_string"]).status_code == 200
+            )
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_permission_to_view_opens_them_too(staff, one_of_each, model):
+    app, name = model.split(".")
+    client = staff(f"{app}.view_{name}")
+    assert client.get(address(model, "changelist")).status_code == 200
+    assert client.get(change_page(one_of_each[model])).status_code == 200
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_without_permission_they_stay_closed(staff, one_of_each, model):
+    client = staff()
+    assert client.get(address(model, "changelist")).status_code == 403
+    assert client.get(change_page(one_of_each[model])).status_code == 403
+
+
+def test_visitors_are_asked_to_sign_in(client, lamp):
+    assert "/admin/login/" in client.get(change_page(lamp)).headers["Location"]
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["documents.document", "documents.chunk", "ingestion.ingestionrun", "chat.message"],
+)
+def test_what_comes_from_elsewhere_cannot_be_added(admin, model):
+    assert admin.get(address(model, "add")).status_code == 403
+
+
+@pytest.mark.parametrize("model", ["ingestion.ingestionrun", "chat.conversation", "chat.message"])
+def test_records_cannot_be_edited(admin, one_of_each, model):
+    assert admin.post(change_page(one_of_each[model]), {}).status_code == 403
+
+
+# Curation
+
+
+@in_both_indexes
+def test_withdrawing_takes_effect_in_the_next_search_and_can_be_undone(admin, lamp, search):
+    answer = act(admin, "withdraw", lamp)
+    assert "1 document is now withdrawn." in answer.content.decode()
+    assert not any(passage.document_id == lamp.pk for passage in search())
+    act(admin, "publish", lamp)
+    assert any(passage.document_id == lamp.pk for passage in search())
+
+
+@pytest.mark.parametrize(
+    ("action", "tier"),
+    [
+        ("mark_official", "official"),
+        ("mark_peer_reviewed", "peer-reviewed"),
+        ("mark_retracted", "retracted"),
+    ],
+)
+def test_trust_is_set_by_hand_and_reaches_the_passages(admin, lamp, search, action, tier):
+    act(admin, action, lamp)
+    lamp.refresh_from_db()
+    assert (lamp.trust_tier, lamp.trust_reason) == (tier, "set by eve")
+    assert {p.trust_tier for p in search() if p.document_id == lamp.pk} == {tier}
+
+
+@in_both_indexes
+def test_a_search_narrowed_by_trust_follows(admin, lamp, search):
+    act(admin, "mark_official", lamp)
+    scope = Scope(frozenset([lamp.corpus_id]), trust_tiers=frozenset(["official"]))
+    found = async_to_sync(Retriever.from_settings().search)(LAMP, scope)
+    assert {passage.document_id for passage in found.passages} == {lamp.pk}
+
+
+def test_reading_a_document_again_is_a_run_of_its_own(admin, lamp, search, site):
+    page = site / "guide" / "lamp.md"
+    page.write_text(page.read_text().replace("twelve", "fifteen"))
+    act(admin, "ingest_again", lamp)
+    wait_for_runs()
+    run = IngestionRun.objects.first()
+    assert (run.status, run.counts["changed"], run.counts["unchanged"]) == ("succeeded", 1, 3)
+    assert any("fifteen seconds" in passage.text for passage in search())
+
+
+@in_both_indexes
+def test_reading_a_source_again_picks_up_new_pages(admin, lamp, search, site):
+    (site / "horn.md").write_text("# Horn\n\nThe fog horn sounds every ninety seconds.\n")
+    act(admin, "ingest", lamp.source)
+    wait_for_runs()
+    assert IngestionRun.objects.first().status == "succeeded"
+    assert any("ninety seconds" in passage.text for passage in search("fog horn"))
+
+
+def test_a_run_that_was_asked_for_and_fails_says_why(admin, lamp, site):
+    site.rename(site.with_name("elsewhere"))
+    act(admin, "ingest", lamp.source)
+    wait_for_runs()
+    run = IngestionRun.objects.first()
+    assert run.status == "failed"
+    assert "there is no folder" in run.error
+
+
+@in_both_indexes
+def test_saving_the_page_of_a_document_reaches_the_index(admin, lamp, search):
+    page = admin.get(change_page(lamp))
+    answer = admin.post(change_page(lamp), form_of(page) | {"status": "withdrawn"})
+    assert answer.status_code == 302, answer.context["errors"]
+    assert not any(passage.document_id == lamp.pk for passage in search())
+
+
+def test_a_trust_tier_changed_on_the_page_counts_as_set_by_hand(admin, lamp):
+    page = admin.get(change_page(lamp))
+    admin.post(change_page(lamp), form_of(page) | {"trust_tier": "official"})
+    lamp.refresh_from_db()
+    assert (lamp.trust_tier, lamp.trust_reason) == ("official", "set by eve")
+
+
+@in_both_indexes
+def test_a_chunk_is_switched_off_on_the_page_of_its_document(admin, lamp, search):
+    data = form_of(admin.get(change_page(lamp)))
+    number = [chunk.text for chunk in lamp.chunks.all()].index(
+        lamp.chunks.get(text__contains="twelve seconds").text
+    )
+    del data[f"chunks-{number}-enabled"]
+    assert admin.post(change_page(lamp), data).status_code == 302
+    assert not any("twelve seconds" in passage.text for passage in search())
+
+
+@in_both_indexes
+def test_a_chunk_is_switched_off_and_on_on_its_own_page(admin, lamp, search):
+    chunk = lamp.chunks.get(text__contains="twelve seconds")
+    assert admin.post(change_page(chunk), {}).status_code == 302
+    assert not any(passage.chunk_id == chunk.pk for passage in search())
+    admin.post(change_page(chunk), {"enabled": "on"})
+    assert any(passage.chunk_id == chunk.pk for passage in search())
+
+
+@in_both_indexes
+def test_a_chunk_goes_only_together_with_its_document(admin, lamp, search):
+    chunk = lamp.chunks.first()
+    assert admin.post(address("documents.chunk", "delete", chunk.pk)).status_code == 403
+    admin.post(address("documents.document", "delete", lamp.pk), {"post": "yes"})
+    assert not Document.objects.filter(pk=lamp.pk).exists()
+    assert not any(passage.document_id == lamp.pk for passage in search())
+
+
+@in_both_indexes
+@pytest.mark.parametrize("model", ["documents.document", "documents.source", "documents.corpus"])
+@pytest.mark.parametrize("together", [False, True], ids=["one", "selected"])
+def test_what_is_deleted_is_not_found_any_more(admin, one_of_each, search, model, together):
+    row = one_of_each[model]
+    if together:
+        data = {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"}
+        admin.post(address(model, "changelist"), data)
+    else:
+        admin.post(address(model, "delete", row.pk), {"post": "yes"})
+    assert not type(row).objects.filter(pk=row.pk).exists()
+    assert not any("twelve seconds" in passage.text for passage in search())
+
+
+# Permissions
+
+
+ACTIONS = ["publish", "withdraw", "mark_official", "mark_peer_reviewed", "mark_retracted",
+           "ingest_again"]  # fmt: skip
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_who_may_only_view_has_no_actions(staff, lamp, action):
+    client = staff("documents.view_document")
+    page = client.get(address("documents.document", "changelist")).content.decode()
+    assert f'<option value="{action}">' not in page
+    before = IndexChange.objects.count()
+    act(client, action, lamp)
+    assert IndexChange.objects.count() == before
+    assert IngestionRun.objects.count() == 1
+
+
+@pytest.mark.parametrize("model", ["documents.document", "documents.chunk", "documents.source"])
+def test_who_may_only_view_cannot_save(staff, one_of_each, model):
+    client = staff(f"documents.view_{model.split('.')[1]}")
+    assert client.post(change_page(one_of_each[model]), {"status": "withdrawn"}).status_code == 403
+    assert Document.objects.published().count() == 4
+
+
+def test_chunks_of_a_document_need_a_permission_of_their_own(staff, lamp):
+    page = staff("documents.view_document", "documents.change_document").get(change_page(lamp))
+    assert page.context["inline_admin_formsets"] == []
+
+
+# Texts stay texts
+
+
+@pytest.fixture
+def hostile(corpus, site):
+    from django.core.management import call_command
+
+    (site / "hostile.md").write_text(
+        f"---\ntitle: '{SCRIPT}'\n---\n\n## {SCRIPT}\n\nCode: `{SCRIPT}` "
+        "[link](javascript:alert(2)) <img src=x onerror=alert(3)>\n"
+    )
+    call_command("ingest", "site", json=True)
+    return Document.objects.get(key="hostile.md")
+
+
+def executable(response):
+    """What would run in a browser, less the admin's own scripts (all of them from files)."""
+    page = response.content.decode()
+    return re.findall(r"<script>|<img src=x|href=\"javascript:alert", page)
+
+
+def test_a_hostile_document_is_shown_as_text(admin, hostile):
+    chunk = hostile.chunks.get()
+    for url in (
+        address("documents.document", "changelist"),
+        change_page(hostile),
+        address("documents.chunk", "changelist"),
+        change_page(chunk),
+        address("documents.document", "delete", hostile.pk),
+    ):
+        response = admin.get(url)
+        assert response.status_code == 200
+        assert executable(response) == [], url
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in admin.get(change_page(chunk)).content.decode()
+
+
+def test_a_hostile_conversation_is_shown_as_text(admin, one_of_each):
+    conversation, answer = one_of_each["chat.conversation"], one_of_each["chat.message"]
+    Conversation.objects.update(title=SCRIPT)
+    Message.objects.update(text=SCRIPT)
+    for row in (conversation, answer):
+        for url in (change_page(row), address(row._meta.label_lower, "changelist")):
+            response = admin.get(url)
+            assert executable(response) == [], url
+            assert "&lt;script&gt;alert(1)" in response.content.decode()
+
+
+# Keys and corpora
+
+
+def test_a_key_is_shown_once_and_opens_its_corpora(admin, corpus, client):
+    data = {"name": "backend", "corpora": [corpus.pk]}
+    answer = admin.post(address("chat.apikey", "add"), data, follow=True)
+    secret = re.search(r"[A-Za-z0-9]{8}\.[A-Za-z0-9]{32}", answer.content.decode())[0]
+    key = ApiKey.objects.get()
+    assert secret not in admin.get(change_page(key)).content.decode()
+    assert secret not in str(ApiKey.objects.values())
+    client.logout()
+    headers = {"Authorization": f"Api-Key {secret}"}
+    Corpus.objects.update(is_public=False)
+    assert client.get("/api/v1/documents/", headers=headers).json()["results"]
+
+
+def test_the_librarys_own_keys_which_know_no_corpora_are_not_offered(admin):
+    assert "rest_framework_api_key" not in admin.get(reverse("admin:index")).content.decode()
+
+
+def test_a_corpus_and_a_source_can_be_made_by_hand(admin, tmp_path):
+    data = {"slug": "new", "name": "New", "language": "en"}
+    assert admin.post(address("documents.corpus", "add"), data).status_code == 302
+    data = {"corpus": Corpus.objects.get().pk, "slug": "folder", "kind": "folder",
+            "location": str(tmp_path), "options": "{}", "trust_tier": "official"}  # fmt: skip
+    assert admin.post(address("documents.source", "add"), data).status_code == 302
+    assert Source.objects.get().trust_tier == "official"
+
+
+def test_a_list_of_documents_takes_a_fixed_number_of_queries(
+    admin, corpus, django_assert_max_num_queries
+):
+    Chunk.objects.update(enabled=True)
+    with django_assert_max_num_queries(14):
+        admin.get(address("documents.document", "changelist"))
