@@ -22,7 +22,7 @@ SETS = {  # corpus slug: questions
 }
 
 
-async def features(corpus, path: Path, *, dense: bool) -> list[tuple]:
+async def features(corpus, questions: list[dict], *, dense: bool) -> list[tuple]:
     from chat import evidence
     from chat.retrieval import Retriever
     from documents.scope import Scope
@@ -33,8 +33,7 @@ async def features(corpus, path: Path, *, dense: bool) -> list[tuple]:
 
         retriever = replace(retriever, embedder=None)
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        question = json.loads(line)
+    for question in questions:
         if question.get("history"):
             continue
         if question.get("lang", "en") != "en":
@@ -69,7 +68,8 @@ def main() -> None:
         if corpus is None or not path.exists():
             print(f"{slug}: skipped, no corpus of this name, or no {path.name}")
             continue
-        rows = asyncio.run(features(corpus, path, dense=not options.words_only))
+        questions = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        rows = asyncio.run(features(corpus, questions, dense=not options.words_only))
         every += rows
         report(slug, [(answerable, judged.enough) for answerable, judged, _ in rows])
         if options.show:
@@ -112,7 +112,8 @@ def sweep(rows: list[tuple]) -> None:
                 kept = sum(score >= enough for score in yes) / len(yes)
                 refused = sum(score < enough for score in no) / len(no)
                 balanced = round((kept + refused) / 2, 3)
-                results.append((balanced, round(kept, 2), round(refused, 2), weight, penalty, enough))
+                rates = (round(kept, 2), round(refused, 2))
+                results.append((balanced, *rates, weight, penalty, enough))
     results.sort(reverse=True)
     print("balanced, answered, abstained; SHARE, ABSENT, ENOUGH")
     for row in results[:5] + [row for row in results if row[1] >= 0.9][:5]:

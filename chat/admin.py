@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from rest_framework_api_key.admin import APIKeyModelAdmin
@@ -31,7 +31,7 @@ class ReadOnly(admin.ModelAdmin):
 class MessageInline(admin.StackedInline):
     model = Message
     fields = ["role", "status", "outcome", "text", "sources", "model", "created_at"]
-    readonly_fields = fields
+    readonly_fields = tuple(fields)  # type: ignore[arg-type]
     extra = 0
     can_delete = False
     show_change_link = True
@@ -49,7 +49,7 @@ class MessageInline(admin.StackedInline):
 
 def cited(message: Message) -> SafeString:
     return format_html_join(
-        format_html("<br>"),
+        SafeString("<br>"),
         '[{}] <a href="{}" rel="noreferrer">{}</a> “{}”',
         (
             (c.number, c.url, " › ".join(c.heading_path) or c.title, c.quote)
@@ -86,7 +86,7 @@ class MessageAdmin(ReadOnly):
     @admin.display(description=_("claims"))
     def verdicts(self, message: Message) -> SafeString:
         return format_html_join(
-            format_html("<br>"),
+            SafeString("<br>"),
             "{} – {} {}",
             (
                 (claim.get_verdict_display(), message.text[claim.start : claim.end], claim.reason)

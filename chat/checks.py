@@ -39,7 +39,8 @@ def models_are_configured(
                 id="chat.E003",
             )
         )
-    if settings.OPENROUTER_API_KEY and not settings.OPENROUTER_MODELS:
+    models = [slug for slug in settings.OPENROUTER_MODELS if slug.strip()]
+    if settings.OPENROUTER_API_KEY and not models:
         found.append(
             Error(
                 "OPENROUTER_API_KEY is set, but OPENROUTER_MODELS is empty.",

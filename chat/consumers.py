@@ -152,7 +152,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
     def _conversation(self, frame: dict[str, Any]) -> Conversation:
         if wanted := frame.get("conversation"):
             mine = Conversation.objects.of(self.principal).select_related("corpus")
-            found = mine.filter(pk=as_uuid(wanted)).first()
+            pk = as_uuid(wanted)
+            found = mine.filter(pk=pk).first() if pk else None
             if found is None:
                 raise Problem(404, "not_found", "There is no such conversation of yours.")
             return found

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from functools import cache
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 
@@ -30,7 +30,7 @@ def _limiter(url: str) -> "SlidingWindowCounterRateLimiter":
     from limits.storage import MemoryStorage, Storage, storage_from_string
     from limits.strategies import SlidingWindowCounterRateLimiter
 
-    storage: Storage = storage_from_string(url) if url else MemoryStorage()
+    storage = cast(Storage, storage_from_string(url)) if url else MemoryStorage()
     return SlidingWindowCounterRateLimiter(storage)
 
 

@@ -8,7 +8,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from rest_framework_api_key.models import AbstractAPIKey, BaseAPIKeyManager
+from rest_framework_api_key.models import AbstractAPIKey
 
 from documents.models import Chunk, Corpus, TrustTier
 
@@ -20,8 +20,6 @@ class ApiKey(AbstractAPIKey):
     """A backend's key: it may read and ask the corpora listed here, and nothing else."""
 
     corpora = models.ManyToManyField(Corpus, related_name="api_keys")
-
-    objects = BaseAPIKeyManager()
 
     class Meta(AbstractAPIKey.Meta):
         verbose_name = "API key"

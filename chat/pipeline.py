@@ -1,7 +1,7 @@
 """THE PATH OF ONE QUESTION. REST, SSE, websocket and `manage.py ask` all consume `answer()`."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -40,7 +40,7 @@ class AnswerPipeline:
     def from_settings(cls) -> "AnswerPipeline":
         return cls(Retriever.from_settings(), get_chat_model())
 
-    async def answer(self, turn: Turn) -> AsyncIterator[Event]:
+    async def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """The events of one turn; the last is Done or Error, unless the caller stops listening."""
         try:
             await admit(turn.principal)
@@ -88,7 +88,9 @@ class AnswerPipeline:
         else:
             yield turn.done()
 
-    async def _write(self, turn: Turn, passages: Sequence[Passage]) -> AsyncIterator[Event]:
+    async def _write(
+        self, turn: Turn, passages: Sequence[Passage]
+    ) -> AsyncGenerator[Event, None]:
         """Stream the model; what it marks becomes citations. No database is touched here."""
         turn.extractive = not self.model.writes_prose
         prompt = build_prompt(turn.question, passages, turn.history, seed=str(turn.message_id))

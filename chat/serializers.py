@@ -111,7 +111,7 @@ class SourceSerializer(serializers.Serializer[dict[str, Any]]):
     title = serializers.CharField()
     heading_path = serializers.ListField(child=serializers.CharField())
     url = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     version = serializers.CharField()
     language = serializers.CharField()
     trust_tier = serializers.ChoiceField(TrustTier.choices)
@@ -164,4 +164,4 @@ class ProblemSerializer(serializers.Serializer[dict[str, Any]]):
     status = serializers.IntegerField()
     code = serializers.CharField()
     detail = serializers.CharField()
-    errors = serializers.DictField(required=False)
+    errors = serializers.DictField(required=False)  # type: ignore[assignment]

@@ -1,9 +1,9 @@
 """REST and SSE: translate requests into turns and searches, and events into bytes."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -42,6 +42,11 @@ from documents.index.base import IndexUnavailable
 from documents.problems import Problem
 
 
+def principal_of(request: Request) -> Principal:
+    """Set by PrincipalAuthentication, for anonymous visitors too."""
+    return cast(Principal, request.auth)
+
+
 class EventStreamRenderer(BaseRenderer):
     """Only for content negotiation: the view writes the stream itself."""
 
@@ -58,7 +63,7 @@ class ConversationList(generics.ListAPIView[Conversation]):
     serializer_class = ConversationSerializer
 
     def get_queryset(self) -> Any:
-        return Conversation.objects.of(self.request.auth).select_related("corpus")
+        return Conversation.objects.of(principal_of(self.request)).select_related("corpus")
 
     @extend_schema(
         request=NewConversationSerializer,
@@ -68,7 +73,7 @@ class ConversationList(generics.ListAPIView[Conversation]):
         """Start one. An anonymous visitor gets a token to come back with."""
         body = NewConversationSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        principal: Principal = request.auth
+        principal = principal_of(request)
         corpus = corpus_of(principal, body.validated_data["corpus"])
         token = ""
         if principal.kind == "visitor" and not principal.id:
@@ -90,7 +95,7 @@ class ConversationDetail(generics.RetrieveUpdateDestroyAPIView[Conversation]):
     http_method_names = ["get", "patch", "delete", "head", "options"]
 
     def get_queryset(self) -> Any:
-        return Conversation.objects.of(self.request.auth).select_related("corpus")
+        return Conversation.objects.of(principal_of(self.request)).select_related("corpus")
 
 
 class OldestFirst(CursorPagination):
@@ -108,7 +113,7 @@ class MessageList(generics.ListAPIView[Message]):
     renderer_classes = [JSONRenderer, EventStreamRenderer]
 
     def conversation(self) -> Conversation:
-        mine = Conversation.objects.of(self.request.auth).select_related("corpus")
+        mine = Conversation.objects.of(principal_of(self.request)).select_related("corpus")
         return get_object_or_404(mine, pk=self.kwargs["conversation_id"])
 
     def get_queryset(self) -> Any:
@@ -138,7 +143,7 @@ class MessageList(generics.ListAPIView[Message]):
         conversation = self.conversation()
         turn = Turn(
             conversation=conversation,
-            principal=request.auth,
+            principal=principal_of(request),
             question=body.validated_data["question"],
             scope=scope_of(conversation.corpus, body.validated_data.get("filters")),
         )
@@ -153,7 +158,7 @@ class MessageList(generics.ListAPIView[Message]):
         return Response(as_json(last), status=status.HTTP_201_CREATED)
 
 
-def event_stream(events: AsyncIterator[Event]) -> StreamingHttpResponse:
+def event_stream(events: AsyncGenerator[Event, None]) -> StreamingHttpResponse:
     """The events as SSE. A turn that was not even admitted is an HTTP error instead."""
     first = async_to_sync(first_event)(events)
     if isinstance(first, Error):
@@ -165,14 +170,14 @@ def event_stream(events: AsyncIterator[Event]) -> StreamingHttpResponse:
     )
 
 
-async def first_event(events: AsyncIterator[Event]) -> Event:
+async def first_event(events: AsyncGenerator[Event, None]) -> Event:
     return await anext(events)
 
 
-async def frames(first: Event, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+async def frames(first: Event, events: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
     number = 1
     yield frame(number, first)
-    async with aclosing(events):  # type: ignore[type-var]
+    async with aclosing(events):
         async for event in events:
             number += 1
             yield frame(number, event)
@@ -183,9 +188,9 @@ def frame(number: int, event: Event) -> bytes:
     return f"id: {number}\nevent: {event.type}\ndata: {data}\n\n".encode()
 
 
-async def last_event(events: AsyncIterator[Event]) -> Done | Error:
+async def last_event(events: AsyncGenerator[Event, None]) -> Done | Error:
     last: Event | None = None
-    async with aclosing(events):  # type: ignore[type-var]
+    async with aclosing(events):
         async for event in events:
             last = event
     assert isinstance(last, (Done, Error))  # noqa: S101 - the pipeline's promise
@@ -207,9 +212,9 @@ class SearchView(APIView):
         body = SearchSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         asked = body.validated_data
-        corpus = corpus_of(request.auth, asked["corpus"])
+        corpus = corpus_of(principal_of(request), asked["corpus"])
         try:
-            async_to_sync(admit)(request.auth)
+            async_to_sync(admit)(principal_of(request))
             found = async_to_sync(Retriever.from_settings().search)(
                 asked["query"],
                 scope_of(corpus, asked.get("filters")),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -26,15 +27,31 @@ from documents.signals import ingestion_wanted
 
 
 def tell_the_index(request: HttpRequest) -> None:
-    """Readers see the change already; the index is told now, or by the next run."""
-    try:
-        get_index().drain()
-    except IndexUnavailable as error:
-        messages.warning(request, f"Saved. The index will learn of it later: {error}")
+    """Readers see the change already; the index is told after the commit, or by the next run."""
+
+    def tell() -> None:
+        try:
+            get_index().drain()
+        except IndexUnavailable as error:
+            messages.warning(request, f"Saved. The index will learn of it later: {error}")
+
+    transaction.on_commit(tell)
+
+
+class TellsTheIndex(admin.ModelAdmin):
+    """What is deleted here takes chunks with it."""
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        tell_the_index(request)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        super().delete_queryset(request, queryset)
+        tell_the_index(request)
 
 
 @admin.register(Corpus)
-class CorpusAdmin(admin.ModelAdmin):
+class CorpusAdmin(TellsTheIndex):
     list_display = ["slug", "name", "language", "is_public", "documents"]
     search_fields = ["slug", "name"]
     prepopulated_fields = {"slug": ["name"]}
@@ -46,13 +63,9 @@ class CorpusAdmin(admin.ModelAdmin):
     def documents(self, corpus: Any) -> int:
         return corpus.document_count
 
-    def delete_model(self, request: HttpRequest, corpus: Corpus) -> None:
-        super().delete_model(request, corpus)
-        tell_the_index(request)
-
 
 @admin.register(Source)
-class SourceAdmin(admin.ModelAdmin):
+class SourceAdmin(TellsTheIndex):
     list_display = ["slug", "corpus", "kind", "location", "trust_tier"]
     list_filter = ["corpus", "kind"]
     list_select_related = ["corpus"]
@@ -64,10 +77,6 @@ class SourceAdmin(admin.ModelAdmin):
     def ingest(self, request: HttpRequest, sources: QuerySet[Source]) -> None:
         ingestion_wanted.send(sender=Source, sources=list(sources))
         messages.info(request, _("Queued; see the ingestion runs for progress."))
-
-    def delete_model(self, request: HttpRequest, source: Source) -> None:
-        super().delete_model(request, source)
-        tell_the_index(request)
 
 
 class ChunkInline(admin.TabularInline):
@@ -91,7 +100,7 @@ class ChunkInline(admin.TabularInline):
 
 
 @admin.register(Document)
-class DocumentAdmin(admin.ModelAdmin):
+class DocumentAdmin(TellsTheIndex):
     list_display = ["title", "source", "key", "status", "trust_tier", "chunk_count", "indexed_at"]
     list_filter = ["status", "trust_tier", "corpus", "source", "language"]
     list_select_related = ["source"]
@@ -165,14 +174,6 @@ class DocumentAdmin(admin.ModelAdmin):
             tell_the_index(request)  # after the transaction of the form
         return response
 
-    def delete_model(self, request: HttpRequest, document: Document) -> None:
-        super().delete_model(request, document)
-        tell_the_index(request)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        super().delete_queryset(request, queryset)
-        tell_the_index(request)
-
     def _set_status(
         self, request: HttpRequest, documents: QuerySet[Document], to: Document.Status
     ) -> None:
@@ -204,7 +205,7 @@ class ChunkAdmin(admin.ModelAdmin):
         "document", "heading_path", "link", "preview", "text", "line_start", "line_end",
         "char_start", "char_end", "token_estimate", "text_hash", "enabled",
     ]  # fmt: skip
-    readonly_fields = [name for name in fields if name != "enabled"]
+    readonly_fields = tuple(str(name) for name in fields if name != "enabled")
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -1,7 +1,7 @@
 """What we know: corpora, sources, documents, chunks, and what the index still has to learn."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from django.db import connection, models, transaction
@@ -11,9 +11,11 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from documents.index.base import IndexHit
 from documents.passages import Passage
 from documents.scope import Scope
+
+if TYPE_CHECKING:
+    from documents.index.base import IndexHit
 
 # Any constant; it only has to be the same in every process.
 OUTBOX_LOCK = 7_235_001
@@ -230,7 +232,7 @@ class ChunkQuerySet(models.QuerySet["Chunk"]):
             chunks = chunks.filter(document__trust_tier__in=scope.trust_tiers)
         return chunks
 
-    def passages(self, hits: Iterable[IndexHit]) -> list[Passage]:
+    def passages(self, hits: "Iterable[IndexHit]") -> list[Passage]:
         """The hits that have a row in this set, as passages, in the order of the hits."""
         ranked = {hit.chunk_id: hit for hit in hits}
         rows = self.filter(pk__in=ranked).select_related("document__source").in_bulk()
@@ -292,7 +294,7 @@ class Chunk(models.Model):
         """The text with the title and headings that a search should also find it by."""
         return searchable_text(self.document.title, self.heading_path, self.text)
 
-    def as_passage(self, hit: IndexHit) -> Passage:
+    def as_passage(self, hit: "IndexHit") -> Passage:
         document = self.document
         return Passage(
             chunk_id=self.pk, document_id=document.pk, text=self.text, title=document.title,

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import mark_safe
 
 from documents.models import Chunk, Document
 from documents.rendering import markdown_to_html
@@ -24,7 +24,7 @@ class Part:
     heading: str = ""
     level: int = 0
     anchor: str = ""
-    html: SafeString = SafeString("")
+    html: str = ""  # safe
 
 
 def read_page(request: HttpRequest, source: str, route: str) -> HttpResponse:

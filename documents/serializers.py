@@ -7,7 +7,7 @@ from documents.models import Chunk, Document
 
 class DocumentSerializer(serializers.ModelSerializer[Document]):
     corpus = serializers.SlugField(source="corpus.slug")
-    source = serializers.SlugField(source="source.slug")
+    source = serializers.SlugField(source="source.slug")  # type: ignore[assignment]
 
     class Meta:
         model = Document

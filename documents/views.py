@@ -1,12 +1,19 @@
 """Read-only API: the documents and chunks behind citations."""
 
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics
+from rest_framework.request import Request
 
 from documents.models import Chunk, Document
+from documents.scope import Scope
 from documents.serializers import ChunkSerializer, DocumentSerializer
+
+
+def scope_of(request: Request) -> Scope:
+    """Whoever authenticates the request has decided what it may read."""
+    return cast(Any, request.auth).scope
 
 
 @extend_schema(parameters=[OpenApiParameter("corpus", str), OpenApiParameter("source", str)])
@@ -16,7 +23,7 @@ class DocumentList(generics.ListAPIView[Document]):
     serializer_class = DocumentSerializer
 
     def get_queryset(self) -> Any:
-        documents = Document.objects.readable(self.request.auth.scope)
+        documents = Document.objects.readable(scope_of(self.request))
         for parameter, field in (("corpus", "corpus__slug"), ("source", "source__slug")):
             if value := self.request.query_params.get(parameter):
                 documents = documents.filter(**{field: value})
@@ -29,7 +36,7 @@ class DocumentDetail(generics.RetrieveAPIView[Document]):
     serializer_class = DocumentSerializer
 
     def get_queryset(self) -> Any:
-        readable = Document.objects.readable(self.request.auth.scope)
+        readable = Document.objects.readable(scope_of(self.request))
         return readable.select_related("corpus", "source")
 
 
@@ -39,5 +46,5 @@ class ChunkDetail(generics.RetrieveAPIView[Chunk]):
     serializer_class = ChunkSerializer
 
     def get_queryset(self) -> Any:
-        live = Chunk.objects.live(self.request.auth.scope)
+        live = Chunk.objects.live(scope_of(self.request))
         return live.select_related("document__corpus", "document__source")

@@ -11,7 +11,7 @@ from ingestion.models import IngestionItem, IngestionRun
 class ItemInline(admin.TabularInline):
     model = IngestionItem
     fields = ["key", "outcome", "reason", "warnings", "chunks", "embedded", "attempts"]
-    readonly_fields = fields
+    readonly_fields = tuple(fields)  # type: ignore[arg-type]
     extra = 0
     can_delete = False
 

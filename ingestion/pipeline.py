@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 EMBED_AT_ONCE = 96  # texts: what one call to Cohere may carry
 NO_LONGER_THERE = "no longer in the source"
+# What the columns hold; SQLite would not say that there is more.
+KEY_LIMIT, URL_LIMIT, ANCHOR_LIMIT = 500, 1000, 300
 
 Fingerprints = dict[str, tuple[str, str]]
 
@@ -93,15 +95,15 @@ class IngestionPipeline:
         waiting: list[Prepared] = []
         for raw in loaded:
             step = self.prepare(source, raw, known)
-            if isinstance(step, Prepared):
+            if isinstance(raw, RawDocument):
                 first = addresses.setdefault(raw.url, raw.key)
-                if first != raw.key:
+                if first != raw.key and isinstance(step, Prepared):
                     step.warnings.append(f"has the same address as {first}: {raw.url}")
             if isinstance(step, Result):
                 yield step
                 continue
             waiting.append(step)
-            if sum(len(prepared.missing) for prepared in waiting) >= EMBED_AT_ONCE:
+            if sum(max(1, len(prepared.missing)) for prepared in waiting) >= EMBED_AT_ONCE:
                 yield from self.store(source, waiting)
                 waiting = []
         if waiting:
@@ -114,6 +116,8 @@ class IngestionPipeline:
         if isinstance(raw, LoadError):
             outcome = "skipped" if isinstance(raw, NotAPage) else "failed"
             return Result(raw.key, outcome, str(raw))
+        if len(raw.key) > KEY_LIMIT or len(raw.url) > URL_LIMIT:
+            return Result(raw.key[-KEY_LIMIT:], "failed", "its path or address is too long")
         fingerprint = fingerprint_of(source, raw)
         if known.get(raw.key) == (fingerprint, self.space):
             return Result(raw.key, "unchanged")
@@ -211,7 +215,7 @@ class IngestionPipeline:
             yield Result(document.key, "removed", NO_LONGER_THERE, chunks=len(ids))
 
 
-class index_trouble_aborts:  # noqa: N801 - reads as a phrase
+class index_trouble_aborts:  # reads as a phrase
     """An index that is away stays away for the next document too."""
 
     def __enter__(self) -> None: ...
@@ -241,7 +245,9 @@ def fingerprint_of(source: Source, raw: RawDocument) -> str:
 def as_chunk(source: Source, key: str, position: int, draft: ChunkDraft) -> Chunk:
     return Chunk(
         id=chunk_id(source.corpus.slug, f"{source.slug}:{key}", draft),
-        position=position, heading_path=list(draft.heading_path), anchor=draft.anchor,
+        position=position, heading_path=list(draft.heading_path),
+        # Without one, a link leads to the top of the page; cut short, it would lead nowhere.
+        anchor=draft.anchor if len(draft.anchor) <= ANCHOR_LIMIT else "",
         text=draft.text, line_start=draft.line_start, line_end=draft.line_end,
         char_start=draft.char_start, char_end=draft.char_end,
         token_estimate=draft.token_estimate, text_hash=draft.text_hash,

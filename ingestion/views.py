@@ -15,7 +15,7 @@ class ItemSerializer(serializers.ModelSerializer[IngestionItem]):
 
 
 class RunSerializer(serializers.ModelSerializer[IngestionRun]):
-    source = serializers.SlugField(source="source.slug")
+    source = serializers.SlugField(source="source.slug")  # type: ignore[assignment]
 
     class Meta:
         model = IngestionRun

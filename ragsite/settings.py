@@ -5,8 +5,11 @@ embedding model, extractive answers. A key or URL that is set selects the produc
 """
 
 import logging
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -31,12 +34,13 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 def local_secret_key() -> str:
     """A key of this installation's own, made once, for whoever has not set SECRET_KEY."""
     path = VAR_DIR / "secret_key"
-    try:
-        with path.open("x", encoding="ascii") as file:
-            path.chmod(0o600)
+    if not path.exists():
+        with NamedTemporaryFile("w", dir=VAR_DIR, encoding="ascii") as file:  # mode 600
             file.write(get_random_secret_key())
-    except FileExistsError:
-        pass
+            file.flush()
+            # It appears whole, and once, however many processes start together.
+            with suppress(FileExistsError):
+                os.link(file.name, path)
     return path.read_text(encoding="ascii")
 
 
@@ -112,8 +116,9 @@ WHITENOISE_AUTOREFRESH = DEBUG
 def database(url: str) -> dict[str, object]:
     """SQLite tuned for several processes, or PostgreSQL as a transaction pooler wants it."""
     config: dict[str, object] = environ.Env.db_url_config(url)
+    engine = config.get("ENGINE")  # nothing at all if it is no URL
     options = dict(config.get("OPTIONS") or {})  # type: ignore[call-overload]
-    if config["ENGINE"] == "django.db.backends.sqlite3":
+    if engine == "django.db.backends.sqlite3":
         # WAL: readers do not wait for a writer. IMMEDIATE: a transaction that will write takes
         # its turn at the start, instead of failing with "database is locked" half-way.
         options |= {
@@ -122,7 +127,7 @@ def database(url: str) -> dict[str, object]:
             "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
         }
         return {**config, "OPTIONS": options, "CONN_MAX_AGE": None}
-    if config["ENGINE"] != "django.db.backends.postgresql":
+    if engine != "django.db.backends.postgresql":
         raise ImproperlyConfigured(
             "DATABASE_URL must begin with sqlite:/// or postgresql://; "
             "other databases are not supported."
@@ -199,7 +204,7 @@ OPENROUTER_BASE_URL = env("OPENROUTER_BASE_URL", default="https://openrouter.ai/
 OPENROUTER_MODELS = env.list("OPENROUTER_MODELS", default=["openrouter/auto"])
 # "deny" keeps prompts from providers that train on them; most ":free" models need "allow".
 OPENROUTER_DATA_COLLECTION = env("OPENROUTER_DATA_COLLECTION", default="deny")
-# Any other OpenAI-compatible server (without an address: OpenAI's own); tried after OpenRouter's models if both are set.
+# Any other OpenAI-compatible server (without an address: OpenAI's own); tried after OpenRouter.
 OPENAI_BASE_URL = env("OPENAI_BASE_URL", default="")
 OPENAI_API_KEY = env("OPENAI_API_KEY", default="")
 OPENAI_MODEL = env("OPENAI_MODEL", default="")

@@ -22,7 +22,8 @@ PAGES = {
     "guide/install.md": (
         "# Install\n\nHow to get Lighthouse running.\n\n## Requirements\n\n"
         "Lighthouse needs Python 3.11 and 40 megabytes of disk space.\n\n"
-        "## Steps\n\nInstall Lighthouse with one command:\n\n```bash\npip install lighthouse\n```\n\n"
+        "## Steps\n\nInstall Lighthouse with one command:\n\n"
+        "```bash\npip install lighthouse\n```\n\n"
         "After the installation, the lamp must be lit once by hand.\n"
     ),
     "guide/lamp.md": (
@@ -46,6 +47,10 @@ def fresh_providers() -> Iterator[None]:
     chat.providers.reset()
     yield
     documents.providers.get_index.cache_clear()
+    connections.close_all()
+    if hasattr(connections["default"], "close_pool"):
+        # Django's test clients leave the connection of each request's thread open.
+        connections["default"].close_pool()
 
 
 @pytest_asyncio.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """From a request's headers to a Principal: API key, session, or anonymous visitor."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth.models import AnonymousUser
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -42,8 +42,9 @@ def _by_key(authorization: str) -> Principal:
     scheme, _, secret = authorization.partition(" ")
     if scheme.lower() != SCHEME:
         raise InvalidCredential('Expected "Authorization: Api-Key <key>".')
+    key: ApiKey | None
     try:
-        key = ApiKey.objects.get_from_key(secret.strip())
+        key = cast(ApiKey, ApiKey.objects.get_from_key(secret.strip()))
     except ApiKey.DoesNotExist:
         key = None
     if key is None or key.has_expired:

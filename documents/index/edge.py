@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -49,22 +49,23 @@ class EdgeReplica:
             self._update(edge.UpdateOperation.delete_points(ids))
 
     def search_now(self, query: IndexQuery, limit: int) -> list[IndexHit]:
-        must = edge_filter(query.scope)
-        searches = []
+        must = edge_filter(conditions(query.scope))
+        searches: list[dict[str, Any]] = []
         if query.dense is not None:
-            searches.append(edge.Query.Nearest(dense_vector(query.dense), using="dense"))
+            dense = edge.Query.Nearest(dense_vector(query.dense), using="dense")
+            searches.append({"query": dense, "filter": must})
         if query.sparse.indices:
-            searches.append(edge.Query.Nearest(edge_sparse(query), using="bm25"))
+            words = edge.Query.Nearest(edge_sparse(query), using="bm25")
+            searches.append({"query": words, "filter": must, "params": idf_within(query.scope)})
         if not searches:
             return []
         if len(searches) == 1:
-            request = edge.QueryRequest(limit=limit, query=searches[0], filter=must)
+            request = edge.QueryRequest(limit=limit, **searches[0])
         else:
-            depth = 2 * limit
             request = edge.QueryRequest(
                 limit=limit,
                 query=self.fusion,
-                prefetches=[edge.Prefetch(depth, search, filter=must) for search in searches],
+                prefetches=[edge.Prefetch(2 * limit, **search) for search in searches],
             )
         found = self._query(request)
         similarities = self._similarities(query.dense, [point.id for point in found])
@@ -100,7 +101,7 @@ class EdgeReplica:
 
 def edge_point(point: IndexPoint) -> "edge.Point":
     sparse = edge.SparseVector(list(point.sparse.indices), list(point.sparse.values))
-    vectors = {"bm25": sparse}
+    vectors: dict[str, Any] = {"bm25": sparse}
     if point.dense is not None:
         vectors["dense"] = dense_vector(point.dense)
     return edge.Point(point.chunk_id, vectors, dict(point.payload))
@@ -115,13 +116,19 @@ def edge_sparse(query: IndexQuery) -> "edge.SparseVector":
     return edge.SparseVector(list(query.sparse.indices), list(query.sparse.values))
 
 
-def edge_filter(scope: Scope) -> "edge.Filter":
+def edge_filter(required: Mapping[str, list[str]]) -> "edge.Filter":
     return edge.Filter(
         must=[
             edge.FieldCondition(field, match=edge.MatchAny(values))
-            for field, values in conditions(scope).items()
+            for field, values in required.items()
         ]
     )
+
+
+def idf_within(scope: Scope) -> "edge.SearchParams":
+    """As in the requests to a server: words are weighed by the caller's own corpora."""
+    corpora = edge_filter(conditions(Scope(scope.corpora)))
+    return edge.SearchParams(idf=edge.IdfParams(corpora))
 
 
 def remove(folder: str, owner: int) -> None:

@@ -163,7 +163,7 @@ class EmbeddedIndex:
         for row in rows.order_by("chunk_id")[:BATCH_SIZE]:
             yield IndexPoint(
                 row.chunk_id,
-                unpacked(row.vector, self.space.dimension),
+                unpacked(bytes(row.vector), self.space.dimension),
                 encode_document(row.chunk.searchable_text, row.chunk.document.language),
                 payload_of(row.chunk),
             )
@@ -187,7 +187,7 @@ def packed(dense: Vector | None) -> bytes:
     return b"" if dense is None else np.asarray(dense, "<f2").tobytes()
 
 
-def unpacked(vector: bytes, dimension: int) -> Vector | None:
+def unpacked(vector: bytes | memoryview, dimension: int) -> Vector | None:
     if len(vector) != 2 * dimension or not dimension:
         return None  # of a BM25-only space; or damaged, then words still find it
     return np.frombuffer(vector, "<f2").astype(np.float32)

@@ -1,7 +1,7 @@
 """Our values as qdrant-client's, its answers as ours, its errors as IndexUnavailable."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -30,25 +30,34 @@ def sparse_vector(terms: SparseVector) -> models.SparseVector:
     return models.SparseVector(indices=list(terms.indices), values=list(terms.values))
 
 
-def search_filter(scope: Scope) -> models.Filter:
+def search_filter(required: Mapping[str, list[str]]) -> models.Filter:
     live = models.FieldCondition(key=LIVE_FIELD, match=models.MatchValue(value=True))
     narrowing = [
         models.FieldCondition(key=field, match=models.MatchAny(any=values))
-        for field, values in conditions(scope).items()
+        for field, values in required.items()
     ]
     return models.Filter(must=[live, *narrowing])
+
+
+def idf_within(scope: Scope) -> models.SearchParams:
+    """How rare a word is, is counted in the caller's corpora: another tenant's texts, perhaps in
+    another language, have no say in it and leave no trace. (Qdrant 1.19 and later; an older
+    server counts in all of the collection.)"""
+    corpora = search_filter(conditions(Scope(scope.corpora)))
+    return models.SearchParams(idf=models.IdfCorpusParams(corpus=corpora))
 
 
 def search_requests(
     query: IndexQuery, fusion: str, limit: int, *, params: models.SearchParams | None
 ) -> list[models.QueryRequest]:
     """The hybrid query; and, in the same round trip, the dense ranking for its cosines."""
-    must, depth = search_filter(query.scope), 2 * limit
+    must, depth = search_filter(conditions(query.scope)), 2 * limit
     searches: list[dict[str, Any]] = []
     if query.dense is not None:
         searches.append({"query": query.dense.tolist(), "using": "dense", "params": params})
     if query.sparse.indices:
-        searches.append({"query": sparse_vector(query.sparse), "using": "bm25"})
+        terms = sparse_vector(query.sparse)
+        searches.append({"query": terms, "using": "bm25", "params": idf_within(query.scope)})
     if not searches or not query.scope.corpora:
         return []
     if len(searches) == 1:

@@ -56,7 +56,9 @@ def test_half_a_marker_is_never_shown():
     assert [item for item in shown[4] if isinstance(item, str)] == ["[1]", " often."]
 
 
-@pytest.mark.parametrize("text", ["[optional] words", "a [link](https://x.org) here", "x[i] = y[0:2]"])
+@pytest.mark.parametrize(
+    "text", ["[optional] words", "a [link](https://x.org) here", "x[i] = y[0:2]"]
+)
 def test_ordinary_brackets_stay(text):
     assert run(text)[0] == text
 

@@ -6,8 +6,12 @@ from chat.claims import Verdict, check_claims
 from tests.chat.passages import passage
 
 CITED = {
-    1: passage("The lamp turns once in 12 seconds. A full turn shows three flashes. It never stops."),
-    2: passage("Backups are written every night at three o'clock.", title="Backups", heading="When"),
+    1: passage(
+        "The lamp turns once in 12 seconds. A full turn shows three flashes. It never stops."
+    ),
+    2: passage(
+        "Backups are written every night at three o'clock.", title="Backups", heading="When"
+    ),
 }
 
 
@@ -44,16 +48,17 @@ def test_a_sentence_without_a_citation_may_rest_on_another_one_of_the_answer():
     assert verdicts(answer) == ["supported", "supported"]
 
 
-@pytest.mark.parametrize("text", ["Here is what was found:", "Anything else?", "Yes.", "```\nrun it\n```"])
+@pytest.mark.parametrize(
+    "text", ["Here is what was found:", "Anything else?", "Yes.", "```\nrun it\n```"]
+)
 def test_some_sentences_claim_nothing(text):
     assert verdicts(text) == ["no_claim"]
 
 
 def test_a_marker_after_the_full_stop_belongs_to_the_sentence_before_it():
-    assert verdicts("The lamp turns once in 12 seconds. [1] Backups are written every night. [2]") == [
-        "supported",
-        "supported",
-    ]
+    answer = "The lamp turns once in 12 seconds. [1] Backups are written every night. [2]"
+
+    assert verdicts(answer) == ["supported", "supported"]
 
 
 def test_a_claim_of_an_answer_without_citations_is_unsupported():

@@ -222,30 +222,38 @@ async def test_a_stop_keeps_what_was_shown_as_cancelled(corpus):
     assert (message.status, message.text) == ("cancelled", "Once in ")
 
 
-async def test_no_database_connection_is_held_while_a_model_streams(corpus):
-    """The task that streams never opened one, and the threads gave theirs back."""
-    turn = await new_turn(corpus, LAMP)
-    gate, writing = asyncio.Event(), asyncio.Event()
+async def test_more_answers_stream_at_once_than_there_are_connections(corpus, settings):
+    """Thirty answers wait for their model; none of them holds one of the pool's connections."""
+    settings.QUESTIONS_PER_MINUTE = 1000
+    gate, writing = asyncio.Event(), asyncio.Semaphore(0)
+    pipeline = scripted("Once in ", gate, "twelve [{marker:1}].")
+    turns = [await new_turn(corpus, LAMP) for _ in range(30)]
+    before = await connections_in_use()
 
-    async def listen():
-        async for event in scripted("Once in ", gate, "twelve [{marker:1}].").answer(turn):
+    async def listen(turn):
+        async for event in pipeline.answer(turn):
             if isinstance(event, Delta):
-                writing.set()
+                writing.release()
 
-    task = asyncio.create_task(listen())
-    await writing.wait()
-
-    @in_database_thread
-    def checked_out() -> int:
-        pool = getattr(connections["default"], "pool", None)
-        if pool is None:
-            return 0  # SQLite: a file, not a connection that anyone waits for
-        stats = pool.get_stats()
-        return stats["pool_size"] - stats["pool_available"]
-
-    assert await checked_out() == 0
+    tasks = [asyncio.create_task(listen(turn)) for turn in turns]
+    for _ in turns:
+        await asyncio.wait_for(writing.acquire(), 60)
+    during = await connections_in_use()
     gate.set()
-    await task
+    await asyncio.gather(*tasks)
+
+    assert during == before
+    assert {(await saved(turn)).status for turn in turns} == {"complete"}
+
+
+@in_database_thread
+def connections_in_use() -> int:
+    """Of the pool; on SQLite there is none, and nobody has to wait for a connection."""
+    pool = getattr(connections["default"], "pool", None)
+    if pool is None:
+        return 0
+    stats = pool.get_stats()
+    return stats["pool_size"] - stats["pool_available"]
 
 
 async def test_what_is_withdrawn_is_not_shown_even_if_the_index_lags(corpus):

@@ -170,7 +170,7 @@ async def test_a_wrong_credential_is_never_treated_as_none(corpus, header):
 
 
 async def test_a_revoked_key_opens_nothing(corpus):
-    key, secret = await in_database_thread(ApiKey.objects.create_key)(name="shop", revoked=True)
+    _, secret = await in_database_thread(ApiKey.objects.create_key)(name="shop", revoked=True)
 
     reply = await AsyncClient().get(
         "/api/v1/conversations/", headers={"Authorization": f"Api-Key {secret}"}
@@ -209,7 +209,7 @@ def search(client: Client, **body):
 def test_search_returns_passages_best_first_and_no_scores(corpus):
     reply = search(Client(), query="restore a backup", top_k=2)
 
-    [first, second] = reply.json()["passages"]
+    [first, _second] = reply.json()["passages"]
     assert first["url"] == "https://docs.example.org/operate/backup#restore"
     assert "score" not in first and "similarity" not in first
     assert "lighthouse restore" in first["text"]

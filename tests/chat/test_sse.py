@@ -11,6 +11,7 @@ from chat.models import Message
 from chat.pipeline import AnswerPipeline
 from tests.chat.clients import ask_sse, sse_events, start_conversation, token_of
 
+STREAMS = 15  # DATABASE_POOL_SIZE is 10
 LAMP = "How often does the lamp turn?"
 
 
@@ -101,6 +102,44 @@ async def test_a_reader_who_hangs_up_leaves_an_interrupted_answer(corpus, monkey
     answer = await until_it_is_saved()
     assert (answer.status, answer.text) == ("interrupted", "Once in ")
     assert pipeline.model.closed_early == 1
+
+
+async def test_open_streams_leave_database_connections_for_others(
+    corpus, monkeypatch, server, settings
+):
+    """More streams than the pool has connections: with one held by each, this would time out."""
+    settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 100
+    gate = asyncio.Event()
+    pipeline = replace(
+        AnswerPipeline.from_settings(), model=ScriptedModel(["Once in ", gate, "twelve."])
+    )
+    monkeypatch.setattr(AnswerPipeline, "from_settings", classmethod(lambda cls: pipeline))
+    async with httpx.AsyncClient(base_url=server, trust_env=False, timeout=30) as client:
+        opened = [asyncio.create_task(stream_until_text(client)) for _ in range(STREAMS)]
+        streams = [await stream for stream in opened]
+
+        other = await client.get("/api/v1/documents/")
+
+        assert other.status_code == 200
+        for stream in streams:
+            await stream.aclose()
+
+
+async def stream_until_text(client: httpx.AsyncClient) -> httpx.Response:
+    conversation = (
+        await client.post("/api/v1/conversations/", json={"corpus": "lighthouse"})
+    ).json()
+    request = client.build_request(
+        "POST",
+        f"/api/v1/conversations/{conversation['id']}/messages/",
+        json={"question": LAMP},
+        headers={"Accept": "text/event-stream", **token_of(conversation)},
+    )
+    reply = await client.send(request, stream=True)
+    lines = reply.aiter_lines()
+    while "Once in" not in await anext(lines):
+        pass
+    return reply
 
 
 async def until_it_is_saved() -> Message:

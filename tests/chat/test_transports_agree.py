@@ -3,10 +3,10 @@
 import io
 import json
 
+import pytest
 from django.core.management import CommandError, call_command
 from django.test import AsyncClient
 
-import pytest
 from documents.models import Corpus
 from documents.threads import in_database_thread
 from tests.chat.clients import Socket, ask_json, ask_sse, sse_events, start_conversation
@@ -82,7 +82,7 @@ def test_the_terminal_wants_to_know_which_corpus(corpus):
 
 
 def test_the_terminal_says_what_to_do_when_nothing_was_ingested(transactional_db):
-    with pytest.raises(CommandError, match="manage.py ingest"):
+    with pytest.raises(CommandError, match=r"manage\.py ingest"):
         call_command("ask", QUESTION)
 
 

@@ -142,6 +142,15 @@ def test_a_search_never_leaves_its_corpora(
     assert search(TEXTS[0], corpora=frozenset({999_999})) == []
 
 
+def test_another_corpus_has_no_say_in_how_rare_a_word_is(
+    any_index: Index, search: Search, chunks: list[Chunk]
+) -> None:
+    before = search("sidebar package", dense=False)
+    _document, foreign = publish(make_source("other"), "guide", [f"sidebar {n}" for n in range(50)])
+    index(any_index, EMBEDDER, foreign)
+    assert search("sidebar package", dense=False) == before
+
+
 def test_every_narrowing_leaves_only_what_matches(
     any_index: Index, search: Search, source: Source, chunks: list[Chunk]
 ) -> None:

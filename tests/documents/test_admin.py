@@ -299,6 +299,15 @@ def test_a_chunk_goes_only_together_with_its_document(admin, lamp, search):
     assert not any(passage.document_id == lamp.pk for passage in search())
 
 
+def test_an_index_that_is_away_is_told_later_and_readers_see_the_change_now(admin, lamp, settings):
+    settings.QDRANT_URL, settings.QDRANT_TIMEOUT = "http://127.0.0.1:9", 1
+    get_index.cache_clear()
+    answer = act(admin, "withdraw", lamp)
+    assert "Saved. The index will learn of it later" in answer.content.decode()
+    assert not Chunk.objects.live(Scope(frozenset([lamp.corpus_id]))).filter(document=lamp).exists()
+    assert IndexChange.objects.filter(chunk_id=lamp.chunks.first().pk).exists()
+
+
 @in_both_indexes
 @pytest.mark.parametrize("model", ["documents.document", "documents.source", "documents.corpus"])
 @pytest.mark.parametrize("together", [False, True], ids=["one", "selected"])

@@ -10,6 +10,7 @@ from documents.index.base import IndexUnavailable, SpaceMismatch
 from documents.index.embedded import EmbeddedIndex
 from documents.models import Chunk, ChunkVector, Corpus, Document, Source
 from ingestion.pipeline import Aborted, IngestionPipeline
+from ingestion.runs import loader_for
 from tests.ingestion.pipelines import (
     CountingEmbedder,
     Stopped,
@@ -277,6 +278,66 @@ def test_a_title_that_is_too_long_is_cut(source, pipeline, write_pages):
     write_pages({"long.md": f"# {'Long ' * 300}\n\nStill a page.\n"})
     run(source, pipeline)
     assert len(Document.objects.get(key="long.md").title) <= 500
+
+
+@pytest.mark.parametrize("escape", ["\\0", "\\ud800", "\\x1b"])
+def test_an_escape_of_what_no_database_takes_costs_nothing_but_itself(
+    source, pipeline, write_pages, escape
+):
+    matter = f'title: "Es{escape}cape"\nauthors: ["An{escape}n"]'
+    write_pages({"escape.md": f"---\n{matter}\n---\n\nText.\n"})
+    run(source, pipeline)
+    document = Document.objects.get(key="escape.md")
+    assert (document.title, document.authors) == ("Escape", ["Ann"])
+
+
+def test_a_heading_too_long_for_an_anchor_leads_to_the_top_of_its_page(
+    source, pipeline, write_pages
+):
+    write_pages({"long.md": f"# Page\n\n## {'Long ' * 100}\n\nText.\n\n## Short\n\nText.\n"})
+    run(source, pipeline)
+    chunks = Document.objects.get(key="long.md").chunks.all()
+    assert [chunk.anchor for chunk in chunks] == ["", "short"]
+
+
+def test_a_path_too_long_to_be_stored_fails_alone(source, pipeline, write_pages):
+    write_pages({"/".join(["folder" * 20] * 5) + "/page.md": FOG})
+    report = run(source, pipeline)
+    assert (report.counts["new"], report.counts["failed"]) == (2, 1)
+    assert report.results[0].reason == "its path or address is too long"
+
+
+def test_two_pages_of_one_address_are_both_kept_and_the_second_is_told(
+    source, pipeline, folder, write_pages
+):
+    (folder / "docusaurus.config.js").write_text("module.exports = {url: 'https://d.example.org'}")
+    write_pages({"docs/a.md": f"---\nslug: /horn\n---\n\n{FOG}"})
+    run(source, pipeline)
+    write_pages({"docs/b.md": f"---\nslug: /horn\n---\n\n{LAMP}"})
+    report = run(source, pipeline)
+    (second,) = [result for result in report.results if result.key == "docs/b.md"]
+    assert second.outcome == "new"
+    assert "same address as docs/a.md" in second.warnings[0]
+    assert Document.objects.get(key="docs/b.md").warnings == list(second.warnings)
+
+
+def test_pages_that_need_no_embedding_are_stored_as_they_come_too(source, pipeline, write_pages):
+    write_pages({f"{number:03}.md": f"# {number}\n\nText {number}.\n" for number in range(200)})
+    run(source, pipeline)
+    Source.objects.update(base_url="https://new.example.org")
+    source.refresh_from_db()
+    loaded = []
+    results = pipeline.ingest(source, map(remembered(loaded), loader_for(source).load()))
+    assert next(results).outcome == "changed"
+    assert len(loaded) < 100
+
+
+def remembered(loaded):
+    def remember(raw):
+        loaded.append(raw)
+        return raw
+
+    return remember
 
 
 # Failing embedder, failing index

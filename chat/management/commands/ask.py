@@ -37,9 +37,9 @@ class Command(BaseCommand):
         turn = Turn(conversation, principal, question, principal.scope)
         # Built here, outside of the event loop: loading a model takes a moment.
         pipeline = AnswerPipeline.from_settings()
-        error = asyncio.run(self._answer(pipeline, turn, as_lines=options["json"]))
-        if error:
-            raise CommandError(f"{error.detail} ({error.code})")
+        failure = asyncio.run(self._answer(pipeline, turn, as_lines=options["json"]))
+        if failure:
+            raise CommandError(f"{failure.detail} ({failure.code})")
 
     def _corpus(self, slug: str | None) -> Corpus:
         corpora = list(Corpus.objects.all() if slug is None else Corpus.objects.filter(slug=slug))

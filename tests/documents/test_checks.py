@@ -1,0 +1,163 @@
+"""`manage.py check` on embedding and index: each half-set combination has its message and hint."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+import documents.providers
+from documents.checks import (
+    documents_are_in_the_current_space,
+    providers_are_configured,
+    the_collection_fits,
+)
+from documents.models import Document
+from tests.documents.builders import make_source, publish
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    documents.providers.reset()
+    yield
+    documents.providers.reset()
+
+
+def found():
+    return providers_are_configured(None)
+
+
+def test_with_defaults_there_is_nothing_to_say():
+    assert found() == []
+    call_command("check", fail_level="WARNING")
+
+
+@pytest.mark.parametrize(
+    ("configured", "number", "message", "hint"),
+    [
+        ({"EMBEDDER": "best"}, "E001", 'EMBEDDER is "best"', "auto, cohere, bundled, none"),
+        ({"EMBEDDER": "cohere"}, "E002", "COHERE_API_KEY is empty", "EMBEDDER=auto"),
+        ({"FUSION": "sum"}, "E003", 'FUSION is "sum"', "rrf, dbsf"),
+        ({"QDRANT_API_KEY": "k"}, "W001", "QDRANT_URL is empty", "Set QDRANT_URL"),
+        (
+            {"QDRANT_API_KEY": "k", "QDRANT_URL": "http://qdrant.example.org:6333"},
+            "W002",
+            "over plain HTTP",
+            "https://",
+        ),
+        (
+            {"COHERE_API_KEY": "k", "EMBEDDER": "bundled"},
+            "W003",
+            "EMBEDDER=bundled does not embed with it",
+            "EMBEDDER=auto",
+        ),
+        (
+            {"COHERE_API_KEY": "k", "EMBEDDER": "none"},
+            "W003",
+            "EMBEDDER=none does not embed with it",
+            "EMBEDDER=auto",
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_half_set_is_told_with_what_to_do(settings, configured, number, message, hint):
+    for name, value in configured.items():
+        setattr(settings, name, value)
+    (problem,) = found()
+    assert problem.id == f"documents.{number}"
+    assert message in problem.msg
+    assert hint in problem.hint
+    assert problem.is_serious() == number.startswith("E")
+
+
+@pytest.mark.parametrize(
+    "configured",
+    [
+        {"COHERE_API_KEY": "k"},
+        {"COHERE_API_KEY": "k", "EMBEDDER": "cohere"},
+        {"EMBEDDER": "bundled"},
+        {"EMBEDDER": "none"},
+        {"FUSION": "rrf"},
+        {"QDRANT_URL": "http://qdrant.example.org:6333"},
+        {"QDRANT_URL": "https://qdrant.example.org:6333", "QDRANT_API_KEY": "k"},
+        {"QDRANT_URL": "http://127.0.0.1:6333", "QDRANT_API_KEY": "k"},
+        {"QDRANT_URL": "http://[::1]:6333", "QDRANT_API_KEY": "k"},
+        {"QDRANT_URL": "http://localhost/", "QDRANT_API_KEY": "k"},
+    ],
+    ids=str,
+)
+def test_what_is_whole_needs_no_words(settings, configured):
+    for name, value in configured.items():
+        setattr(settings, name, value)
+    assert found() == []
+
+
+def test_a_key_is_never_printed(settings):
+    settings.QDRANT_API_KEY = settings.COHERE_API_KEY = "very-secret"
+    settings.QDRANT_URL, settings.EMBEDDER = "http://qdrant.example.org", "none"
+    assert len(found()) == 2
+    assert "very-secret" not in str(found())
+
+
+# Embedding spaces: only with `check --database default`
+
+
+def check_database():
+    err = StringIO()
+    call_command("check", databases=["default"], stderr=err)
+    return err.getvalue()
+
+
+@pytest.mark.django_db
+def test_documents_of_another_space_are_counted(settings):
+    settings.EMBEDDER = "none"
+    source = make_source()
+    publish(source, "a", ["one"], space="cohere/embed-v4.0/1024/c1")
+    publish(source, "b", ["two"], space="cohere/embed-v4.0/1024/c1")
+    publish(source, "c", ["three"], space="none/bm25/0/c1")
+    message = check_database()
+    assert "documents.W004" in message
+    assert "2 documents were embedded in another space than the configured none/bm25/0" in message
+    assert "Run `manage.py ingest`" in message
+
+
+@pytest.mark.django_db
+def test_documents_that_were_never_verified_are_not_counted():
+    publish(make_source(), "a", ["one"], space="")
+    assert Document.objects.exists()
+    assert check_database() == ""
+
+
+def test_without_the_option_no_database_is_asked(settings):
+    assert documents_are_in_the_current_space(None) == []  # a test that may not use one
+
+
+# Qdrant: only with `check --deploy`
+
+
+def test_without_a_qdrant_there_is_nothing_to_ask():
+    assert the_collection_fits(None) == []
+
+
+def test_a_qdrant_that_does_not_answer_is_an_error_with_a_hint(settings):
+    settings.QDRANT_URL, settings.QDRANT_TIMEOUT = "http://127.0.0.1:9", 1
+    (problem,) = the_collection_fits(None)
+    assert problem.id == "documents.E005"
+    assert "Qdrant does not answer" in problem.msg
+    assert "Check QDRANT_URL" in problem.hint
+
+
+def test_a_collection_of_another_space_is_an_error(settings):
+    settings.QDRANT_URL = ":memory:"
+    index = documents.providers.get_index()
+    index.prepare()
+    settings.EMBEDDER = "none"
+    documents.providers.get_embedder.cache_clear()
+    index.space = documents.providers.NO_DENSE_VECTORS
+    (problem,) = the_collection_fits(None)
+    assert problem.id == "documents.E004"
+
+
+def test_an_error_stops_every_command(settings):
+    settings.EMBEDDER = "cohere"
+    with pytest.raises(CommandError, match=r"\(documents\.E002\) EMBEDDER is cohere"):
+        call_command("ingest", "docs", skip_checks=False)

@@ -1,0 +1,151 @@
+"""What the environment selects, each time in a checkout of its own, without anybody's .env."""
+
+import re
+import runpy
+import shutil
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from tests.processes import ROOT
+
+NAMES = re.findall(r'env(?:\.\w+)?\("(\w+)"', (ROOT / "ragsite" / "settings.py").read_text())
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """The settings of a new checkout in which only these variables are set."""
+    (tmp_path / "ragsite").mkdir()
+    path = shutil.copy(ROOT / "ragsite" / "settings.py", tmp_path / "ragsite")
+    for name in NAMES:
+        monkeypatch.setenv(name, "")  # so that it is put back, whatever an .env sets meanwhile
+        monkeypatch.delenv(name)
+
+    def settings(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return runpy.run_path(path)
+
+    return settings
+
+
+def database(settings):
+    return settings["DATABASES"]["default"]
+
+
+# The embedded shape
+
+
+def test_with_nothing_set_the_application_runs_embedded(load, tmp_path):
+    settings = load()
+    assert database(settings)["ENGINE"] == "django.db.backends.sqlite3"
+    assert database(settings)["NAME"] == str(tmp_path / "var" / "db.sqlite3")
+    assert settings["CACHES"]["default"]["BACKEND"].endswith("LocMemCache")
+    assert (settings["EMBEDDER"], settings["RERANKER"]) == ("auto", "auto")
+    keys = ("QDRANT_URL", "COHERE_API_KEY", "OPENROUTER_API_KEY", "OPENAI_BASE_URL", "REDIS_URL")
+    assert [settings[name] for name in keys] == [""] * len(keys)
+
+
+def test_with_nothing_set_it_is_safe_to_be_reached(load):
+    settings = load()
+    assert settings["DEBUG"] is False
+    assert settings["ALLOWED_HOSTS"] == ["127.0.0.1", "localhost", "[::1]"]
+    assert settings["TRUSTED_PROXIES"] == 0
+    assert settings["X_FRAME_OPTIONS"] == "DENY"
+
+
+def test_sqlite_serves_several_processes(load):
+    options = database(load(SQLITE_TIMEOUT="7"))["OPTIONS"]
+    assert options["transaction_mode"] == "IMMEDIATE"
+    assert "journal_mode=WAL" in options["init_command"]
+    assert options["timeout"] == 7
+
+
+def test_the_settings_of_a_checkout_may_stand_in_its_env_file(load, tmp_path):
+    (tmp_path / ".env").write_text("TOP_K=3\nFUSION=rrf\n")
+    settings = load(FUSION="dbsf")
+    assert (settings["TOP_K"], settings["FUSION"]) == (3, "dbsf")  # the environment wins
+
+
+def test_all_state_goes_where_it_is_told_to(load, tmp_path):
+    settings = load(VAR_DIR=str(tmp_path / "state"))
+    assert database(settings)["NAME"] == str(tmp_path / "state" / "db.sqlite3")
+    assert settings["MODEL_DIR"] == tmp_path / "state" / "models"
+    assert (tmp_path / "state" / "secret_key").exists()
+    assert not (tmp_path / "var").exists()
+
+
+# PostgreSQL, Redis, HTTPS
+
+
+POSTGRES = "postgresql://ann:secret@db.example.org:5433/docs?sslmode=require"
+
+
+def test_postgresql_is_used_as_a_pooler_and_a_sleeping_server_want_it(load):
+    config = database(load(DATABASE_URL=POSTGRES, DATABASE_POOL_SIZE="4"))
+    assert config["ENGINE"] == "django.db.backends.postgresql"
+    assert (config["HOST"], config["PORT"], config["NAME"]) == ("db.example.org", 5433, "docs")
+    pool = config["OPTIONS"]["pool"]
+    assert (pool["min_size"], pool["max_size"]) == (0, 4)
+    assert config["CONN_MAX_AGE"] == 0
+    assert config["DISABLE_SERVER_SIDE_CURSORS"]
+
+
+def test_options_of_the_url_are_kept(load):
+    assert database(load(DATABASE_URL=POSTGRES))["OPTIONS"]["sslmode"] == "require"
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://ann@db.example.org/docs", "mongodb://db.example.org", "db.example.org/docs"]
+)
+@pytest.mark.filterwarnings("ignore:Engine not recognized")
+def test_any_other_database_is_refused_with_what_to_write(load, url):
+    with pytest.raises(ImproperlyConfigured, match="must begin with sqlite:/// or postgresql://"):
+        load(DATABASE_URL=url)
+
+
+def test_redis_becomes_the_cache(load):
+    settings = load(REDIS_URL="redis://127.0.0.1:6379/5")
+    assert settings["CACHES"]["default"]["LOCATION"] == "redis://127.0.0.1:6379/5"
+
+
+def test_https_makes_cookies_secure_and_redirects(load):
+    settings = load(HTTPS="1")
+    names = ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
+    assert [settings[name] for name in names] == [True] * 3
+    assert settings["SECURE_HSTS_SECONDS"] > 0
+
+
+# The secret key
+
+
+def test_a_secret_key_is_made_once_and_read_by_its_owner_only(load, tmp_path):
+    first, second = load()["SECRET_KEY"], load()["SECRET_KEY"]
+    path = tmp_path / "var" / "secret_key"
+    assert first == second == path.read_text()
+    assert len(first) >= 50
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_secret_key_that_is_set_leaves_no_file(load, tmp_path):
+    assert load(SECRET_KEY="of the operator")["SECRET_KEY"] == "of the operator"
+    assert not (tmp_path / "var" / "secret_key").exists()
+
+
+def test_processes_that_start_together_agree_on_the_key(load, tmp_path):
+    make = load()["local_secret_key"]
+    together = Barrier(8)
+
+    def start(_):
+        together.wait()
+        return make()
+
+    for _ in range(20):
+        (tmp_path / "var" / "secret_key").unlink()
+        with ThreadPoolExecutor(8) as processes:
+            keys = set(processes.map(start, range(8)))
+        assert keys == {(tmp_path / "var" / "secret_key").read_text()}
+    assert sorted(path.name for path in (tmp_path / "var").iterdir()) == ["secret_key", "static"]
