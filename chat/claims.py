@@ -16,6 +16,7 @@ from documents.passages import Passage
 
 CITED = re.compile(r"\[(\d{1,3})\]")
 SUPPORT = 0.6  # share of a sentence's words that its passage must hold
+WINDOW = 3  # sentences in a row that may support one sentence together
 FEWEST_WORDS = 3  # fewer than this claims nothing
 
 
@@ -50,7 +51,9 @@ def _with_their_markers(answer: str) -> list[Sentence]:
         alone = not CITED.sub("", sentence.text).strip(" .,;:”\"'")
         if alone and found:
             last = found.pop()
-            sentence = Sentence(last.start, sentence.end, answer[last.start : sentence.end], last.kind)
+            sentence = Sentence(
+                last.start, sentence.end, answer[last.start : sentence.end], last.kind
+            )
         found.append(sentence)
     return found
 
@@ -87,13 +90,13 @@ def _check(sentence: Sentence, cited: Mapping[int, Passage]) -> CheckedClaim:
 
 
 def _support(words: set[str], passage: Passage) -> tuple[float, Sentence]:
-    """The best share of the words found in up to three sentences in a row, headings included."""
+    """The best share of the words found in a few sentences in a row, headings included."""
     parts = sentences(passage.text) or [Sentence(0, len(passage.text), passage.text)]
     heading = content_words(passage.breadcrumb)
     best = (-1.0, parts[0])
-    for first in range(len(parts)):
-        for last in range(first, min(first + 3, len(parts))):
-            start, end = parts[first].start, parts[last].end
+    for size in range(1, WINDOW + 1):  # a longer one must be better, not only as good
+        for first in range(len(parts) - size + 1):
+            start, end = parts[first].start, parts[first + size - 1].end
             window = passage.text[start:end]
             share = len(words & (content_words(window) | heading)) / max(1, len(words))
             if share > best[0] + 1e-9:

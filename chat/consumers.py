@@ -134,9 +134,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     @in_database_thread
     def _open_turn(self, frame: dict[str, Any]) -> Turn:
-        body = QuestionSerializer(
-            data={k: frame[k] for k in ("question", "filters") if k in frame}
-        )
+        body = QuestionSerializer(data={k: frame[k] for k in ("question", "filters") if k in frame})
         try:
             body.is_valid(raise_exception=True)
         except ValidationError as error:

@@ -76,7 +76,5 @@ def _words(breadcrumb: str, text: str, language: str) -> frozenset[str]:
 def held(asked: set[str], words: set[str]) -> set[str]:
     """Those of the asked words that are among the others, or nearly."""
     missing = asked - words
-    near = {
-        word for word in missing if len(word) > 3 and get_close_matches(word, words, 1, ALIKE)
-    }
+    near = {word for word in missing if len(word) > 3 and get_close_matches(word, words, 1, ALIKE)}
     return (asked & words) | near

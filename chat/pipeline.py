@@ -81,16 +81,16 @@ class AnswerPipeline:
             yield self._failed(turn, f"model_{error.code}", str(error), 502, error.retry_after)
         except DatabaseError:
             logger.exception("The database failed during a turn")
-            yield self._failed(turn, "database_unavailable", "The database is busy or away.", 503, 2)
+            yield self._failed(
+                turn, "database_unavailable", "The database is busy or away.", 503, 2
+            )
         except Exception:
             logger.exception("A turn failed in a way nobody expected")
             yield self._failed(turn, "internal", "Something went wrong on our side.", 500)
         else:
             yield turn.done()
 
-    async def _write(
-        self, turn: Turn, passages: Sequence[Passage]
-    ) -> AsyncGenerator[Event, None]:
+    async def _write(self, turn: Turn, passages: Sequence[Passage]) -> AsyncGenerator[Event, None]:
         """Stream the model; what it marks becomes citations. No database is touched here."""
         turn.extractive = not self.model.writes_prose
         prompt = build_prompt(turn.question, passages, turn.history, seed=str(turn.message_id))

@@ -29,7 +29,9 @@ def mark(passages: Sequence[Passage], seed: str) -> tuple[MarkedPassage, ...]:
     taken: set[str] = set()
     for passage in passages:
         while True:
-            marker = draw.choice(ascii_lowercase) + draw.choice(digits) + draw.choice(ascii_lowercase)
+            marker = (
+                draw.choice(ascii_lowercase) + draw.choice(digits) + draw.choice(ascii_lowercase)
+            )
             if marker not in taken and not any(f"[{marker}]" in p.text for p in passages):
                 break
         taken.add(marker)

@@ -54,9 +54,7 @@ class Retriever:
 
     @classmethod
     def from_settings(cls) -> "Retriever":
-        return cls(
-            get_embedder(), get_index(), get_reranker(), settings.FETCH_K, settings.TOP_K
-        )
+        return cls(get_embedder(), get_index(), get_reranker(), settings.FETCH_K, settings.TOP_K)
 
     async def search(
         self, query: str, scope: Scope, *, language: str = "en", top_k: int | None = None
@@ -64,7 +62,7 @@ class Retriever:
         """The best passages of the scope; raises IndexUnavailable."""
         found, top_k = Found(query), top_k or self.top_k
         clock = _Clock(found.timings)
-        vector = await self._embed(query, found)
+        vector = await self._embed(query, language, found)
         clock.lap("embed")
         found.candidates = await self._candidates(
             IndexQuery(vector, encode_query(query, language), scope), max(self.fetch_k, top_k)
@@ -75,8 +73,11 @@ class Retriever:
         found.passages = weigh_by_trust(ranked)[:top_k]
         return found
 
-    async def _embed(self, query: str, found: Found) -> Vector | None:
+    async def _embed(self, query: str, language: str, found: Found) -> Vector | None:
         if self.embedder is not None:
+            known = self.embedder.languages
+            if known is not None and language.split("-")[0] not in known:
+                return None  # by words alone, which is better here and so no degradation
             try:
                 return await self.embedder.embed_query(query)
             except EmbeddingError as error:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
+from django.core.validators import URLValidator
 from django.db import connection, models, transaction
 from django.db.models import F, Q
 from django.db.models.signals import pre_delete
@@ -67,13 +68,17 @@ class Source(models.Model):
     slug = models.SlugField(unique=True)
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.FOLDER)
     location = models.CharField(max_length=1000, help_text=_("A folder, or an address."))
-    base_url = models.URLField(
+    base_url = models.CharField(
+        max_length=300,
         blank=True,
+        validators=[URLValidator(schemes=["http", "https"])],
         help_text=_("Where the pages are published. Empty: this server shows them itself."),
     )
     options = models.JSONField(default=dict, blank=True)
     trust_tier = models.CharField(
-        max_length=20, choices=TrustTier, default=TrustTier.UNKNOWN,
+        max_length=20,
+        choices=TrustTier,
+        default=TrustTier.UNKNOWN,
         help_text=_("For documents that do not say otherwise."),
     )
     etag = models.CharField(max_length=200, blank=True)
@@ -130,7 +135,11 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         """
         before = self.filter(source=source, key=key).first()
         if before is not None and before.trust_reason.startswith(TRUST_SET_BY_HAND):
-            fields = {**fields, "trust_tier": before.trust_tier, "trust_reason": before.trust_reason}
+            fields = {
+                **fields,
+                "trust_tier": before.trust_tier,
+                "trust_reason": before.trust_reason,
+            }
         document, _created = self.update_or_create(
             source=source, key=key, defaults={**fields, "corpus_id": source.corpus_id}
         )

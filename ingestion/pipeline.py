@@ -84,9 +84,7 @@ class IngestionPipeline:
     def space(self) -> str:
         return str(self.embedder.space if self.embedder else NO_DENSE_VECTORS)
 
-    def ingest(
-        self, source: Source, loaded: Iterable[RawDocument | LoadError]
-    ) -> Iterator[Result]:
+    def ingest(self, source: Source, loaded: Iterable[RawDocument | LoadError]) -> Iterator[Result]:
         """Take each document down the path, a handful at a time; raises Aborted."""
         with index_trouble_aborts():
             self.index.prepare()
@@ -267,7 +265,9 @@ def document_fields(source: Source, prepared: Prepared) -> dict[str, object]:
     return {
         "url": prepared.raw.url,
         "title": prepared.parsed.title[:500],
-        "language": str(prepared.parsed.language or about.get("lang") or source.corpus.language)[:20],
+        "language": str(prepared.parsed.language or about.get("lang") or source.corpus.language)[
+            :20
+        ],
         "version": str(about.get("version") or source.options.get("version") or "")[:50],
         "trust_tier": tier,
         "trust_reason": reason,

@@ -1,6 +1,6 @@
 """Entry point: HTTP and websockets. There is no wsgi.py; streams and sockets need ASGI.
 
-    uvicorn ragsite.asgi:application --ws websockets-sansio --timeout-graceful-shutdown 25
+uvicorn ragsite.asgi:application --ws websockets-sansio --timeout-graceful-shutdown 25
 """
 
 import asyncio

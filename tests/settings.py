@@ -30,4 +30,3 @@ if str(DATABASES["default"]["ENGINE"]).endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {
         "NAME": Path(tempfile.gettempdir()) / f"ragsite-test-{os.getpid()}-{worker}.sqlite3"
     }
-

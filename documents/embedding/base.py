@@ -60,6 +60,11 @@ class QueryEmbedder(Protocol):
 
     space: EmbeddingSpace
 
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """Codes of those whose texts it tells apart better than words alone do; None: all."""
+        ...
+
     async def embed_query(self, text: str) -> Vector:
         """One unit vector, float32; raises EmbeddingError."""
         ...
@@ -67,8 +72,3 @@ class QueryEmbedder(Protocol):
 
 class Embedder(DocumentEmbedder, QueryEmbedder, Protocol):
     """Both sides of one space."""
-
-    @property
-    def local(self) -> bool:
-        """It runs in this process: no call is counted, no text leaves the machine."""
-        ...

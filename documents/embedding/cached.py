@@ -12,7 +12,7 @@ class CachedEmbedder:
 
     def __init__(self, embedder: Embedder, size: int = 2048):
         self.embedder, self.size = embedder, size
-        self.space, self.local = embedder.space, embedder.local
+        self.space, self.languages = embedder.space, embedder.languages
         self._vectors: OrderedDict[tuple[str, str], Vector] = OrderedDict()
         self._lock = threading.Lock()
 

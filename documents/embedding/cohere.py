@@ -27,7 +27,7 @@ class CohereEmbedder:
     `async_client` returns the client of the running event loop.
     """
 
-    local: ClassVar[bool] = False
+    languages: ClassVar[frozenset[str] | None] = None
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from documents.embedding.base import EmbeddingSpace, Matrix, Vector
 class HashingEmbedder:
     """Texts that share words and pairs of words lie close together; nothing more is promised."""
 
-    local: ClassVar[bool] = True
+    languages: ClassVar[frozenset[str] | None] = None
 
     def __init__(self, dimension: int = 64):
         self.space = EmbeddingSpace("hashing", "words", dimension)

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 # Rows in memory at a time, while a replica is filled or caught up.
 BATCH_SIZE = 500
+KEPT_CHANGES = 20_000
 # As pk and chunk: a restored database may have given the same number to another chunk.
 Change = tuple[int, UUID]
 
@@ -80,7 +81,11 @@ class EmbeddedIndex:
                 self._announce(ids)
 
     def drain(self) -> int:
-        """Nothing to do: the outbox stays, as every process reads it at its own pace."""
+        """Forget old changes. The newest stay, as every process reads them at its own pace; one
+        that has fallen behind loads all chunks anew."""
+        newest = IndexChange.objects.values_list("pk", flat=True).last()
+        if newest is not None:
+            IndexChange.objects.filter(pk__lte=newest - KEPT_CHANGES).delete()
         return 0
 
     def _announce(self, chunk_ids: Iterable[UUID]) -> None:

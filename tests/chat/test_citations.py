@@ -89,7 +89,9 @@ def test_a_passage_without_a_sentence_is_quoted_whole():
     assert best_sentence("anything", odd).text == "—"
 
 
-PIECES = st.sampled_from(["[a1b]", "[c2d]", "[a1b, c2d]", "[z9z]", "[", "]", "a ", "`", "\n", "[4]"])
+PIECES = st.sampled_from(
+    ["[a1b]", "[c2d]", "[a1b, c2d]", "[z9z]", "[", "]", "a ", "`", "\n", "[4]"]
+)
 
 
 @given(st.lists(PIECES, max_size=12), st.integers(1, 5))

@@ -73,3 +73,11 @@ def test_spans_are_characters_of_the_answer():
     spans = [answer[claim.start : claim.end] for claim in check_claims(answer, CITED)]
 
     assert spans[-1] == "Backups are written every night [2]."
+
+
+def test_a_negation_next_to_the_sentence_does_not_touch_it():
+    cited = {1: passage("It is never shown again. Withdrawing keeps the document and its chunks.")}
+
+    [claim] = check_claims("“Withdrawing keeps the document and its chunks.” [1]", cited)
+
+    assert claim.verdict is Verdict.SUPPORTED

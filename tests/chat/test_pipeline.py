@@ -129,7 +129,7 @@ async def test_history_reaches_the_model_in_order(corpus):
 
 
 class BrokenEmbedder:
-    space = None
+    space = languages = None
 
     async def embed_query(self, text):
         raise EmbeddingError("out of order")

@@ -75,9 +75,7 @@ async def test_a_conversation_of_somebody_else_looks_like_a_missing_one(corpus):
     theirs_with_my_token = {**theirs, "visitor_token": mine["visitor_token"]}
 
     foreign = await ask_json(client, theirs_with_my_token, LAMP)
-    missing = await ask_json(
-        client, {**mine, "id": "00000000-0000-4000-8000-000000000000"}, LAMP
-    )
+    missing = await ask_json(client, {**mine, "id": "00000000-0000-4000-8000-000000000000"}, LAMP)
 
     assert (foreign.status_code, foreign.json()) == (missing.status_code, missing.json())
     assert foreign.status_code == 404
@@ -201,9 +199,7 @@ def test_a_users_conversation_is_listed_for_that_user_alone(corpus):
 
 
 def search(client: Client, **body):
-    return client.post(
-        "/api/v1/search/", {"corpus": "lighthouse", **body}, content_type=JSON
-    )
+    return client.post("/api/v1/search/", {"corpus": "lighthouse", **body}, content_type=JSON)
 
 
 def test_search_returns_passages_best_first_and_no_scores(corpus):

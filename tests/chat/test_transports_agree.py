@@ -84,5 +84,3 @@ def test_the_terminal_wants_to_know_which_corpus(corpus):
 def test_the_terminal_says_what_to_do_when_nothing_was_ingested(transactional_db):
     with pytest.raises(CommandError, match=r"manage\.py ingest"):
         call_command("ask", QUESTION)
-
-

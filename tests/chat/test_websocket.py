@@ -149,7 +149,9 @@ async def test_bad_frames_are_told_what_is_wrong_and_the_connection_stays(corpus
         assert (await socket.receive())["type"] == "pong"
 
 
-@pytest.mark.parametrize("origin", [None, "https://evil.example", "null", "http://testserver.evil.example"])
+@pytest.mark.parametrize(
+    "origin", [None, "https://evil.example", "null", "http://testserver.evil.example"]
+)
 async def test_a_foreign_or_absent_origin_is_refused_before_anything(corpus, settings, origin):
     settings.ALLOWED_HOSTS = ["testserver"]
     from channels.security.websocket import AllowedHostsOriginValidator

@@ -57,7 +57,7 @@ def test_the_local_embedder_is_the_one_that_embeds(settings: Settings) -> None:
     providers.reset()
     local = providers.get_local_embedder()
     assert local is not None
-    assert local.local
+    assert local.languages == {"en"}
 
 
 def test_the_index(settings: Settings) -> None:

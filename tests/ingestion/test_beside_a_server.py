@@ -4,7 +4,10 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from chat.retrieval import Retriever
+from documents.index.base import IndexQuery
+from documents.index.sparse import encode_query
 from documents.models import Chunk, Corpus
+from documents.providers import get_index
 from documents.scope import Scope
 from tests.processes import manage, same_database
 
@@ -16,6 +19,9 @@ def search(corpus):
     scope = Scope(frozenset(Corpus.objects.values_list("pk", flat=True)))
 
     def texts(query):
+        words = IndexQuery(None, encode_query(query, "en"), scope)
+        hits = get_index().search_now(words, 50)  # the replica itself knows, not only the rows
+        assert len(hits) == len(Chunk.objects.live(scope).passages(hits))
         found = async_to_sync(retriever.search)(query, scope)
         return " ".join(passage.text for passage in found.passages)
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from documents.embedding.bundled import lean_graph
 from tests.processes import environment, manage, manage_until_killed
 
-PAGES, SECTIONS = 40, 8  # more chunks than are embedded at once, so that there is a middle
+PAGES, SECTIONS = 48, 8  # four times what is embedded at once, so that there is a middle
 
 
 def page(number, word="calm"):
@@ -84,7 +84,7 @@ def installation(migrated, tmp_path):
     return new_installation(tmp_path / "var", migrated)
 
 
-@pytest.mark.parametrize("after_items", [1, 14, 30])
+@pytest.mark.parametrize("after_items", [1, 14, 26])
 def test_killed_once(log, installation, undisturbed, after_items):
     ingest_killed(log, installation, after_items)
     assert stored(installation) != undisturbed

@@ -52,7 +52,9 @@ class Command(BaseCommand):
             raise CommandError("There is no corpus yet. Run: manage.py ingest <folder>")
         raise CommandError(f"Say which corpus, with --corpus. There are: {known}.")
 
-    async def _answer(self, pipeline: AnswerPipeline, turn: Turn, *, as_lines: bool) -> Error | None:
+    async def _answer(
+        self, pipeline: AnswerPipeline, turn: Turn, *, as_lines: bool
+    ) -> Error | None:
         async with aclosing(pipeline.answer(turn)) as events:
             async for event in events:
                 if as_lines:
