@@ -144,7 +144,7 @@ class AnswerSerializer(serializers.Serializer[dict[str, Any]]):
     conversation_id = serializers.UUIDField()
     message_id = serializers.UUIDField()
     status = serializers.ChoiceField(Message.Status.choices)
-    outcome = serializers.ChoiceField([c for c in Message.Outcome.choices if c[0]])
+    outcome = serializers.ChoiceField(Message.Outcome.choices)
     text = serializers.CharField()
     citations = CitationSerializer(many=True)
     claims = ClaimSerializer(many=True)

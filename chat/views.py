@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from chat.access import corpus_of, scope_of
+from chat.auth import schema as _registers_credentials  # noqa: F401
 from chat.auth import visitors
 from chat.auth.principal import Principal
 from chat.events import Done, Error, Event, as_json

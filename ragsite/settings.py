@@ -248,6 +248,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "ENUM_NAME_OVERRIDES": {
+        "TrustTier": "documents.models.TrustTier",
+        "RunStatus": "ingestion.models.IngestionRun.Status",
+        "ItemOutcome": "ingestion.models.IngestionItem.Outcome",
+        "MessageStatus": "chat.models.Message.Status",
+        "MessageOutcome": "chat.models.Message.Outcome",
+        "MessageRole": "chat.models.Message.Role",
+        "Verdict": "chat.models.Claim.Verdict",
+    },
 }
 
 

@@ -1,0 +1,77 @@
+"""From a query to passages."""
+
+from dataclasses import replace
+
+from chat.retrieval import Retriever, weigh_by_trust
+from documents.index.base import IndexHit
+from documents.models import Chunk, Document
+from documents.scope import Scope
+from documents.threads import in_database_thread
+from tests.chat.passages import passage
+
+
+def test_trust_multiplies_the_score():
+    ranked = [passage("a", score=1.0, trust_tier="retracted"), passage("b", score=0.5)]
+
+    assert [p.text for p in weigh_by_trust(ranked)] == ["b", "a"]
+
+
+def test_a_peer_reviewed_passage_wins_a_near_tie_only():
+    near = [passage("a", score=1.0, trust_tier="unknown"),
+            passage("b", score=0.95, trust_tier="peer-reviewed")]  # fmt: skip
+    far = [near[0], replace(near[1], score=0.5)]
+
+    assert weigh_by_trust(near)[0].text == "b"
+    assert weigh_by_trust(far)[0].text == "a"
+
+
+class LaggingIndex:
+    """Its first hits are points whose rows are gone."""
+
+    def __init__(self, index):
+        self.index, self.limits = index, []
+
+    async def search(self, query, *, limit):
+        self.limits.append(limit)
+        hits = await self.index.search(query, limit=limit)
+        ghosts = [IndexHit(passage(str(n)).chunk_id, 9.0) for n in range(10)]
+        return [*ghosts, *hits][:limit]
+
+
+async def test_when_the_index_lags_it_is_asked_once_more_and_deeper(corpus):
+    real = Retriever.from_settings()
+    retriever = replace(real, index=LaggingIndex(real.index), fetch_k=8)
+
+    found = await retriever.search("the lamp", Scope(frozenset([corpus.pk])))
+
+    assert retriever.index.limits == [8, 32]
+    assert found.passages
+
+
+async def test_a_language_the_embedder_does_not_know_is_searched_by_words(corpus):
+    found = await Retriever.from_settings().search(
+        "lamp", Scope(frozenset([corpus.pk])), language="de"
+    )
+
+    assert found.passages
+    assert found.degraded == []
+    assert {p.similarity for p in found.passages} == {None}
+
+
+async def test_nothing_outside_the_scope_is_ever_found(corpus):
+    assert not (await Retriever.from_settings().search("lamp", Scope(frozenset()))).passages
+    assert not (await Retriever.from_settings().search("lamp", Scope(frozenset([999])))).passages
+
+
+async def test_a_withdrawn_document_and_a_disabled_chunk_are_gone_from_the_next_question(corpus):
+    retriever, scope = Retriever.from_settings(), Scope(frozenset([corpus.pk]))
+    await retriever.search("lamp", scope)  # the replica is warm
+
+    def withdraw_and_disable():
+        corpus.documents.filter(key="guide/lamp.md").set_status(Document.Status.WITHDRAWN)
+        Chunk.objects.filter(anchor="restore").update(enabled=False)
+
+    await in_database_thread(withdraw_and_disable)()
+    found = await retriever.search("lamp restore", scope)
+
+    assert not {"timing", "colours", "restore"} & {p.url.partition("#")[2] for p in found.passages}
