@@ -43,7 +43,7 @@ def read_page(request: HttpRequest, source: str, route: str) -> HttpResponse:
 
 
 def may_read(request: HttpRequest, document: Document) -> bool:
-    return document.corpus.is_public or request.user.has_perm("documents.view_document")
+    return document.corpus.is_public or request.user.has_perm("documents.view_corpus")
 
 
 def links_of(document: Document) -> Callable[[str], str]:

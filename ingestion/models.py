@@ -1,6 +1,7 @@
 """The truth about work: one row for a run over a source, one for each document it touched."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from django.db import models
 from django.db.models import Q
@@ -8,6 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from documents.models import Source
+
+SILENCE = timedelta(minutes=10)
 
 
 class IngestionRun(models.Model):
@@ -40,6 +43,11 @@ class IngestionRun(models.Model):
         return f"{self.source} #{self.pk}"
 
     def start(self) -> None:
+        """Begin; runs over the same source that have been silent for long are declared dead."""
+        silent = timezone.now() - SILENCE
+        IngestionRun.objects.filter(
+            source=self.source, status=self.Status.RUNNING, heartbeat_at__lt=silent
+        ).update(status=self.Status.FAILED, error="It stopped without a word.", finished_at=silent)
         self.status = self.Status.RUNNING
         self.started_at = self.heartbeat_at = timezone.now()
         self.save(update_fields=["status", "started_at", "heartbeat_at"])

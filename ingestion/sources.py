@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from django.core.exceptions import ValidationError
 from django.utils.text import slugify
 
 from documents.models import Corpus, Source
@@ -38,6 +39,10 @@ def folder_source(
         source.base_url = base_url
     if trust_tier is not None:
         source.trust_tier = trust_tier
+    try:
+        source.clean_fields(exclude=["corpus"])
+    except ValidationError as error:
+        raise LoadError(f"{folder}: {'; '.join(error.messages)}") from error
     if save:
         known_corpus.save()
         source.corpus = known_corpus

@@ -26,11 +26,14 @@ def work(runs: list[IngestionRun]) -> None:
     """Take the runs one after the other; each ends in a final state with its reason."""
     try:
         with _one_at_a_time:
-            pipeline = IngestionPipeline.from_settings()
             for run in runs:
                 try:
-                    ingest_source(run, pipeline)
+                    ingest_source(run, IngestionPipeline.from_settings())
                 except (LoadError, Aborted) as error:
                     logger.warning("Run %s failed: %s", run.pk, error)
+                except Exception as error:
+                    logger.exception("Run %s failed in a way nobody expected", run.pk)
+                    if run.finished_at is None:  # it did not even begin
+                        run.finish(IngestionRun.Status.FAILED, {}, str(error))
     finally:
         connection.close()

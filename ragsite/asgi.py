@@ -3,7 +3,6 @@
 uvicorn ragsite.asgi:application --ws websockets-sansio --timeout-graceful-shutdown 25
 """
 
-import asyncio
 import logging
 import os
 from typing import Any
@@ -20,8 +19,16 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 
 from chat.pipeline import AnswerPipeline  # noqa: E402
 from chat.routing import websocket_urlpatterns  # noqa: E402
+from documents.readiness import warm_up  # noqa: E402
+from documents.threads import in_database_thread  # noqa: E402
 
 logger = logging.getLogger("ragsite")
+
+
+def start() -> None:
+    """Import the clients, load the model, open the index."""
+    AnswerPipeline.from_settings()
+    warm_up()
 
 
 async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -30,7 +37,7 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             try:
-                await asyncio.to_thread(AnswerPipeline.from_settings)
+                await in_database_thread(start)()
             except Exception:
                 # Not fatal: health says what is wrong, and the admin is needed to mend it.
                 logger.exception("The answer pipeline could not be built")

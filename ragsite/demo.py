@@ -22,6 +22,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--port", type=int, default=8000)
     port = arguments.parse_args().port
+    if not 0 < port < 65536:
+        sys.exit(f"{port} is no port: choose one between 1 and 65535.")
     if not port_is_free(port):
         sys.exit(f"Port {port} is taken. Choose another: make demo PORT={port + 1}")
 

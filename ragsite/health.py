@@ -1,8 +1,9 @@
-"""Liveness and readiness. Neither touches the database: a prober must not keep Neon awake."""
+"""Liveness and readiness. While all is well, neither asks the database: Neon may sleep."""
 
 from django.http import HttpRequest, JsonResponse
 
 from documents.readiness import problems
+from documents.threads import in_database_thread
 
 
 async def live(request: HttpRequest) -> JsonResponse:
@@ -11,8 +12,8 @@ async def live(request: HttpRequest) -> JsonResponse:
 
 
 async def ready(request: HttpRequest) -> JsonResponse:
-    """Whether questions can be answered, as far as this process knows without asking anyone."""
-    found = problems()
+    """Whether this process can answer questions; if not, what an operator has to mend."""
+    found = await in_database_thread(problems)()
     return JsonResponse(
         {"status": "ok" if not found else "unavailable", "problems": found},
         status=503 if found else 200,

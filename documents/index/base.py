@@ -78,6 +78,11 @@ class IndexWriter(Protocol):
 class IndexSearcher(Protocol):
     space: EmbeddingSpace
 
+    def open(self) -> None:
+        """Be ready to search: reach the store, fill what is kept in memory. Synchronous; raises
+        IndexUnavailable or SpaceMismatch."""
+        ...
+
     async def search(self, query: IndexQuery, *, limit: int) -> list[IndexHit]:
         """Hybrid search inside the scope, best first; raises IndexUnavailable."""
         ...

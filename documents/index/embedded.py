@@ -102,14 +102,19 @@ class EmbeddedIndex:
         # Reading the outbox and searching in one hop to another thread.
         return await in_database_thread(self.search_now)(query, limit)
 
+    def open(self) -> None:
+        self._current_replica()
+
     def search_now(self, query: IndexQuery, limit: int) -> list[IndexHit]:
-        try:
-            replica = self._current_replica()
-        except DatabaseError as error:
-            raise IndexUnavailable("The database with the vectors did not answer.") from error
-        return replica.search_now(query, limit)
+        return self._current_replica().search_now(query, limit)
 
     def _current_replica(self) -> Replica:
+        try:
+            return self._newest_replica()
+        except DatabaseError as error:
+            raise IndexUnavailable("The database with the vectors did not answer.") from error
+
+    def _newest_replica(self) -> Replica:
         """Without news, which is nearly always, searches pass here side by side."""
         if self._owner != os.getpid():  # forked: the engine's threads stayed with the parent
             self._owner, self._updating = os.getpid(), threading.Lock()

@@ -72,16 +72,20 @@ class QdrantIndex:
     def prepare(self) -> None:
         with vendor_errors():
             active = self.active_collection()
-            if active not in (None, self.collection):
-                raise SpaceMismatch(
-                    f"The alias {self.alias!r} in Qdrant points to vectors of the space "
-                    f"{self._stamp(active)}, but the settings select {self.space}. Put "
-                    "the settings back, or set QDRANT_COLLECTION to a new name and run "
-                    "`manage.py ingest` to fill it."
-                )
+            if active is not None and active != self.collection:
+                raise self._mismatch(active)
             self.create_collection()
             if active is None:
                 self.activate()
+
+    def _mismatch(self, active: str) -> SpaceMismatch:
+        with vendor_errors():
+            stamp = self._stamp(active)
+        return SpaceMismatch(
+            f"The alias {self.alias!r} in Qdrant points to vectors of the space {stamp}, but the "
+            f"settings select {self.space}. Put the settings back, or set QDRANT_COLLECTION to a "
+            "new name and run `manage.py ingest` to fill it."
+        )
 
     def active_collection(self) -> str | None:
         """Where the alias points to."""
@@ -220,6 +224,11 @@ class QdrantIndex:
                 self.client.batch_update_points(self.collection, operations, wait=True)
 
     # Searching
+
+    def open(self) -> None:
+        active = self.active_collection()
+        if active is not None and active != self.collection:
+            raise self._mismatch(active)
 
     async def search(self, query: IndexQuery, *, limit: int) -> list[IndexHit]:
         if self.async_client is None:

@@ -146,7 +146,7 @@ def test_a_page_of_a_private_corpus_is_shown_to_who_may_view_it(private, client)
     user = User.objects.create_user("curator", is_staff=True)
     client.force_login(user)
     assert client.get("/read/site/index").status_code == 404
-    names = ["view_corpus", "view_document"]
+    names = ["view_corpus"]
     user.user_permissions.set(Permission.objects.filter(codename__in=names))
     assert client.get("/read/site/index").status_code == 200
 

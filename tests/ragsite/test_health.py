@@ -17,22 +17,26 @@ def test_it_is_ready_when_questions_can_be_answered(client):
     assert (answer.status_code, answer.json()) == (200, {"status": "ok", "problems": []})
 
 
-def test_it_is_not_ready_when_they_cannot_and_says_why(client, monkeypatch):
+def test_it_is_not_ready_while_something_is_broken_and_says_what(
+    client, monkeypatch, transactional_db
+):
     def damaged():
         raise EmbeddingError("The model is damaged.", retryable=False)
 
     def mismatched():
         raise SpaceMismatch("The collection is of another space.")
 
-    monkeypatch.setattr(documents.readiness, "get_embedder", damaged)
-    monkeypatch.setattr(documents.readiness, "get_index", mismatched)
-    answer = client.get(READY)
-    assert answer.status_code == 503
-    assert answer.json() == {
-        "status": "unavailable",
-        "problems": ["The model is damaged.", "The collection is of another space."],
-    }
-    assert client.get(LIVE).status_code == 200
+    with monkeypatch.context() as broken:
+        broken.setattr(documents.readiness, "get_local_embedder", damaged)
+        broken.setattr(documents.readiness, "get_index", mismatched)
+        documents.readiness.warm_up()
+        answer = client.get(READY)
+        assert (answer.status_code, answer.json()["problems"]) == (
+            503, ["The model is damaged.", "The collection is of another space."],
+        )  # fmt: skip
+        assert client.get(LIVE).status_code == 200
+
+    assert client.get(READY).status_code == 200  # mended: found out without a restart
 
 
 def test_neither_asks_the_database(client, django_assert_num_queries, db):

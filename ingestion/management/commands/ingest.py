@@ -21,6 +21,8 @@ from ingestion.sources import folder_source, named_source
 
 COUNTED = ("new", "changed", "unchanged", "removed", "skipped", "failed", "chunks", "embedded")
 SHOWN_FAILURES = 20
+DEFAULT_CORPUS = "default"
+FOLDER_OPTIONS = ("corpus", "base_url", "trust_tier")
 
 
 class Command(BaseCommand):
@@ -30,10 +32,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "sources", nargs="*", help="folders, or slugs of sources; all sources when omitted"
         )
-        parser.add_argument("--corpus", default="default", help="for a folder not seen before")
-        parser.add_argument("--base-url", help="where the pages are published")
+        parser.add_argument("--corpus", help=f"of the folder; {DEFAULT_CORPUS} when omitted")
+        parser.add_argument("--base-url", help="where the pages of the folder are published")
         parser.add_argument("--public", action="store_true", help="anybody may ask this corpus")
-        parser.add_argument("--trust-tier", choices=TrustTier.values, help="of the source")
+        parser.add_argument("--trust-tier", choices=TrustTier.values, help="of the folder")
         parser.add_argument("--dry-run", action="store_true", help="say what would change")
         parser.add_argument("--allow-mass-delete", action="store_true")
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -73,9 +75,16 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _source(self, name: str, options: dict[str, Any]) -> Source:
-        source = named_source(name) or folder_source(
+        source = named_source(name)
+        given = [option for option in FOLDER_OPTIONS if options[option] is not None]
+        if source is not None and given:
+            raise LoadError(
+                f'"{name}" is a source already. Change its {", ".join(given)} in the admin, or '
+                "give its folder instead of its name."
+            )
+        source = source or folder_source(
             name,
-            corpus=options["corpus"],
+            corpus=options["corpus"] or DEFAULT_CORPUS,
             base_url=options["base_url"],
             trust_tier=options["trust_tier"],
             save=not options["dry_run"],
