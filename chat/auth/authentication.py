@@ -49,7 +49,8 @@ def _by_key(authorization: str) -> Principal:
         key = None
     if key is None or key.has_expired:
         raise InvalidCredential("The API key is not valid, was revoked or has expired.")
-    return Principal("key", str(key.pk), frozenset(key.corpora.values_list("pk", flat=True)))
+    # Its prefix names it; the primary key of this library holds the hash of the secret.
+    return Principal("key", key.prefix, frozenset(key.corpora.values_list("pk", flat=True)))
 
 
 def corpora_of_user(user: Any) -> frozenset[int]:
