@@ -16,7 +16,8 @@ demo: install
 
 run: install
 	$(BIN)/uvicorn ragsite.asgi:application --host 127.0.0.1 --port $(PORT) --ws websockets-sansio \
-	  --ws-per-message-deflate false --ws-max-size 65536 --timeout-graceful-shutdown 25 --no-access-log
+	  --ws-per-message-deflate false --ws-max-size 65536 --timeout-graceful-shutdown 25 \
+	  --no-proxy-headers --no-access-log
 
 test: install-dev
 	@.ci/chromium

@@ -3,13 +3,16 @@
 import asyncio
 import json
 import logging
-from contextlib import aclosing, suppress
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from uuid import UUID
 
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import DatabaseError
+from django.http import parse_cookie
 from rest_framework.exceptions import ValidationError
 
 from chat.access import corpus_of, scope_of
@@ -17,9 +20,10 @@ from chat.auth import visitors
 from chat.auth.addresses import client_address
 from chat.auth.authentication import InvalidCredential, principal_for
 from chat.auth.principal import Principal
+from chat.auth.sessions import user_of
 from chat.events import Error, Event, as_json
 from chat.models import Conversation
-from chat.pipeline import AnswerPipeline
+from chat.pipeline import answer
 from chat.serializers import QuestionSerializer
 from chat.turns import Turn
 from documents.models import Corpus
@@ -31,6 +35,7 @@ logger = logging.getLogger(__name__)
 VERSION = 1
 MAX_FRAME = 64 * 1024  # characters
 UNAUTHORIZED = 4401
+NO_TEXT = re.compile("[\0\ud800-\udfff]")  # neither sent back nor stored
 
 
 class ProtocolError(Exception):
@@ -44,7 +49,7 @@ class ProtocolError(Exception):
 class ChatConsumer(AsyncWebsocketConsumer):
     """One reader's socket; it answers one question at a time."""
 
-    principal: Principal
+    visitor: str = ""  # who a visitor without a token is, for as long as this socket lives
     turn: Turn | None = None
     answering: asyncio.Task[None] | None = None
     asked: str = ""  # the id that the client gave the running question
@@ -52,17 +57,17 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         await self.accept()
-        try:
-            self.principal, corpora = await self._authenticate()
-        except InvalidCredential as error:
-            await self._send_error("unauthorized", str(error.detail), status=401)
-            await self.close(UNAUTHORIZED)
-            return
-        await self._send({"type": "ready", "corpora": corpora})
+        self.visitor = visitors.new_id()
+        async with self._told():
+            await self._send({"type": "ready", "corpora": await self._greeting()})
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         try:
             frame = parse(text_data)
+        except ProtocolError as error:
+            await self._send_error(error.code, str(error))
+            return
+        async with self._told(frame["id"]):
             match frame["type"]:
                 case "ask":
                     await self._ask(frame)
@@ -70,12 +75,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
                     self._stop(frame)
                 case "ping":
                     await self._send({"type": "pong"}, frame["id"])
-        except ProtocolError as error:
-            await self._send_error(error.code, str(error))
-        except Problem as error:
-            await self._send_error(
-                error.problem_code, str(error.detail), status=error.status_code, to=frame["id"]
-            )
 
     async def disconnect(self, code: int) -> None:
         if self.answering and not self.answering.done():
@@ -93,7 +92,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _answer(self, turn: Turn, to: str) -> None:
         try:
-            async with aclosing(AnswerPipeline.from_settings().answer(turn)) as events:
+            async with self._told(to), aclosing(answer(turn)) as events:
                 async for event in events:
                     await self._send_event(event, to)
         except asyncio.CancelledError:
@@ -106,6 +105,33 @@ class ChatConsumer(AsyncWebsocketConsumer):
             else:
                 await self._send_event(turn.done(), to)
 
+    @asynccontextmanager
+    async def _told(self, to: str | None = None) -> AsyncIterator[None]:
+        """Whatever goes wrong in here, the client is told, and the connection stays."""
+        try:
+            yield
+        except InvalidCredential as error:
+            await self._send_error("unauthorized", str(error.detail), status=401, to=to)
+            await self.close(UNAUTHORIZED)
+        except ProtocolError as error:
+            await self._send_error(error.code, str(error), to=to)
+        except Problem as error:
+            await self._send_error(
+                error.problem_code, str(error.detail), status=error.status_code, to=to
+            )
+        except DatabaseError as error:
+            logger.error("The database failed on a socket: %s", type(error).__name__)
+            await self._send_error(
+                "database_unavailable", "The database is busy or away.", status=503, to=to
+            )
+        except OSError:
+            logger.debug("A socket was gone before it could be told")
+        except Exception:
+            logger.exception("A socket met something that nobody expected")
+            await self._send_error(
+                "internal", "Something went wrong on our side.", status=500, to=to
+            )
+
     def _stop(self, frame: dict[str, Any]) -> None:
         running = self.answering is not None and not self.answering.done()
         if not running or self.turn is None or self.answering is None or self.asked != frame["id"]:
@@ -115,22 +141,24 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.answering.cancel()
 
     @in_database_thread
-    def _authenticate(self) -> tuple[Principal, list[dict[str, str]]]:
+    def _greeting(self) -> list[dict[str, str]]:
+        readable = Corpus.objects.filter(pk__in=self._authenticated().corpora)
+        return [{"slug": c.slug, "name": c.name} for c in readable]
+
+    def _authenticated(self) -> Principal:
+        """Decided anew for each question: a key may have been revoked, a user signed out."""
         headers = {k.decode("latin1").lower(): v.decode("latin1") for k, v in self.scope["headers"]}
-        if token := cookie(headers.get("cookie", ""), visitors.COOKIE):
+        cookies = headers.get("cookie", "")
+        if token := parse_cookie(cookies).get(visitors.COOKIE):
             headers.setdefault(visitors.HEADER.lower(), token)
         meta = {
             "REMOTE_ADDR": (self.scope.get("client") or [""])[0],
             "HTTP_X_FORWARDED_FOR": headers.get("x-forwarded-for", ""),
         }
         principal = principal_for(
-            headers=headers, user=self.scope.get("user"), address=client_address(meta)
+            headers=headers, user=user_of(cookies), address=client_address(meta)
         )
-        if not principal.id:
-            # No token and no cookie: a visitor for as long as this socket lives.
-            principal = replace(principal, id=visitors.new_id())
-        readable = Corpus.objects.filter(pk__in=principal.corpora)
-        return principal, [{"slug": c.slug, "name": c.name} for c in readable]
+        return principal if principal.id else replace(principal, id=self.visitor)
 
     @in_database_thread
     def _open_turn(self, frame: dict[str, Any]) -> Turn:
@@ -139,17 +167,18 @@ class ChatConsumer(AsyncWebsocketConsumer):
             body.is_valid(raise_exception=True)
         except ValidationError as error:
             raise Problem(400, "invalid", json.dumps(error.detail, default=str)) from error
-        conversation = self._conversation(frame)
+        principal = self._authenticated()
+        conversation = self._conversation(frame, principal)
         return Turn(
             conversation=conversation,
-            principal=self.principal,
+            principal=principal,
             question=body.validated_data["question"],
             scope=scope_of(conversation.corpus, body.validated_data.get("filters")),
         )
 
-    def _conversation(self, frame: dict[str, Any]) -> Conversation:
+    def _conversation(self, frame: dict[str, Any], principal: Principal) -> Conversation:
         if wanted := frame.get("conversation"):
-            mine = Conversation.objects.of(self.principal).select_related("corpus")
+            mine = Conversation.objects.of(principal).select_related("corpus")
             pk = as_uuid(wanted)
             found = mine.filter(pk=pk).first() if pk else None
             if found is None:
@@ -158,8 +187,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         slug = frame.get("corpus")
         if not isinstance(slug, str):
             raise Problem(400, "invalid", 'An "ask" frame names a "corpus" or a "conversation".')
-        corpus = corpus_of(self.principal, slug)
-        return Conversation.objects.create(corpus=corpus, owner=self.principal.owner)
+        corpus = corpus_of(principal, slug)
+        # Saved together with its first question, once that is admitted.
+        return Conversation(corpus=corpus, owner=principal.owner)
 
     async def _send_event(self, event: Event, to: str) -> None:
         await self._send(as_json(event), to)
@@ -193,6 +223,8 @@ def parse(text: str | None) -> dict[str, Any]:
         raise ProtocolError("unknown_type", '"type" is one of ask, stop, ping.')
     if not isinstance(frame.get("id"), str) or not 1 <= len(frame["id"]) <= 100:
         raise ProtocolError("bad_id", '"id" is a string of 1 to 100 characters of your choice.')
+    if any(NO_TEXT.search(str(frame.get(name, ""))) for name in ("id", "corpus", "conversation")):
+        raise ProtocolError("not_text", "NUL and halves of surrogate pairs are no text.")
     return frame
 
 
@@ -201,11 +233,3 @@ def as_uuid(value: object) -> UUID | None:
         return UUID(str(value))
     except ValueError:
         return None
-
-
-def cookie(header: str, name: str) -> str:
-    try:
-        found = SimpleCookie(header).get(name)
-    except CookieError:
-        return ""
-    return found.value if found else ""

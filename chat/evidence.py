@@ -15,6 +15,7 @@ from chat.words import content_words
 from documents.passages import Passage
 
 LOOKED_AT = 3  # the best passages
+MOST_SLIPS = 8
 ALIKE = 0.8  # of the letters: a word with a slip of the pen still counts
 
 # With vectors: similarity + SHARE * word_share - ABSENT * absent_share must reach ENOUGH.
@@ -75,6 +76,7 @@ def _words(breadcrumb: str, text: str, language: str) -> frozenset[str]:
 
 def held(asked: set[str], words: set[str]) -> set[str]:
     """Those of the asked words that are among the others, or nearly."""
-    missing = asked - words
-    near = {word for word in missing if len(word) > 3 and get_close_matches(word, words, 1, ALIKE)}
+    # Looking for look-alikes is slow; a question has a few slips of the pen, or it is none.
+    missing = sorted(word for word in asked - words if len(word) > 3)[:MOST_SLIPS]
+    near = {word for word in missing if get_close_matches(word, words, 1, ALIKE)}
     return (asked & words) | near

@@ -1,7 +1,8 @@
-"""One budget of questions for each caller, shared by every transport."""
+"""Budgets a minute for each caller, shared by every transport."""
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from time import time
 from typing import TYPE_CHECKING, cast
@@ -16,12 +17,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+REDIS_PATIENCE = 0.5  # seconds, for connecting and for each answer
+# Its own threads, started at the first use: a Redis that hangs must not hold those of the ORM.
+_threads = ThreadPoolExecutor(2, thread_name_prefix="limits")
+
 
 class TooManyQuestions(Exception):
     """The caller's budget is used up."""
 
-    def __init__(self, retry_after: float) -> None:
-        super().__init__("Too many questions; wait a little and ask again.")
+    def __init__(self, what: str, retry_after: float) -> None:
+        super().__init__(f"Too many {what}; wait a little and try again.")
         self.retry_after = retry_after  # seconds
 
 
@@ -30,20 +35,30 @@ def _limiter(url: str) -> "SlidingWindowCounterRateLimiter":
     from limits.storage import MemoryStorage, Storage, storage_from_string
     from limits.strategies import SlidingWindowCounterRateLimiter
 
-    storage = cast(Storage, storage_from_string(url)) if url else MemoryStorage()
-    return SlidingWindowCounterRateLimiter(storage)
+    if not url:
+        return SlidingWindowCounterRateLimiter(MemoryStorage())
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    storage = storage_from_string(
+        url,
+        socket_timeout=REDIS_PATIENCE,
+        socket_connect_timeout=REDIS_PATIENCE,
+        retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]  # handed on as it is
+    )
+    return SlidingWindowCounterRateLimiter(cast(Storage, storage))
 
 
-def _hit(url: str, limit: "RateLimitItem", who: str) -> float | None:
+def _hit(url: str, limit: "RateLimitItem", what: str, who: str) -> float | None:
     """None when admitted, else the seconds until there is room."""
     limiter = _limiter(url)
-    if limiter.hit(limit, "questions", who):
+    if limiter.hit(limit, what, who):
         return None
-    return max(1.0, limiter.get_window_stats(limit, "questions", who).reset_time - time())
+    return max(1.0, limiter.get_window_stats(limit, what, who).reset_time - time())
 
 
-async def admit(principal: "Principal") -> None:
-    """Count one question; raises TooManyQuestions."""
+async def admit(principal: "Principal", what: str = "questions") -> None:
+    """Count one, each kind against a budget of its own; raises TooManyQuestions."""
     from limits import RateLimitItemPerMinute
 
     limit = RateLimitItemPerMinute(
@@ -51,17 +66,20 @@ async def admit(principal: "Principal") -> None:
         if principal.kind == "visitor"
         else settings.QUESTIONS_PER_MINUTE
     )
-    wait = await _count(limit, principal.limit_key)
+    wait = await _count(limit, what, principal.limit_key)
     if wait is not None:
-        raise TooManyQuestions(retry_after=wait)
+        raise TooManyQuestions(what, retry_after=wait)
 
 
-async def _count(limit: "RateLimitItem", who: str) -> float | None:
+async def _count(limit: "RateLimitItem", what: str, who: str) -> float | None:
     if settings.REDIS_URL:
         from redis.exceptions import RedisError
 
+        loop = asyncio.get_running_loop()
+        asked = loop.run_in_executor(_threads, _hit, settings.REDIS_URL, limit, what, who)
         try:
-            return await asyncio.to_thread(_hit, settings.REDIS_URL, limit, who)
-        except RedisError:
-            logger.warning("Redis is away; questions are counted in this process alone")
-    return _hit("", limit, who)
+            # Bounded here too: while Redis hangs, callers also wait for one of the threads.
+            return await asyncio.wait_for(asked, 2 * REDIS_PATIENCE)
+        except (RedisError, TimeoutError):
+            logger.warning("Redis is away; %s are counted in this process alone", what)
+    return _hit("", limit, what, who)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models, transaction
@@ -14,6 +15,9 @@ from documents.models import Chunk, Corpus, TrustTier
 
 if TYPE_CHECKING:
     from chat.auth.principal import Principal
+
+
+LONGEST_TURN = timedelta(minutes=10)
 
 
 class ApiKey(AbstractAPIKey):
@@ -56,8 +60,10 @@ class Conversation(models.Model):
 
 class MessageQuerySet(models.QuerySet["Message"]):
     def open_turn(self, conversation: Conversation, question: str) -> tuple["Message", "Message"]:
-        """Save a question, and the row its answer will be written to."""
+        """Save a question, and the row its answer will be written to; a new conversation too."""
         with transaction.atomic():
+            if conversation._state.adding:
+                conversation.save()
             asked = self.create(conversation=conversation, role=Message.Role.USER, text=question)
             answer = self.create(
                 conversation=conversation,
@@ -78,9 +84,17 @@ class MessageQuerySet(models.QuerySet["Message"]):
         claims: "Sequence[Claim]",
     ) -> None:
         """Save an answer with what it rests on; all of it or nothing."""
-        self.filter(pk=answer_id).update(**fields, finished_at=timezone.now())
+        if not self.filter(pk=answer_id).update(**fields, finished_at=timezone.now()):
+            return  # the conversation was deleted meanwhile: there is nothing to keep it in
         Citation.objects.bulk_create(citations)
         Claim.objects.bulk_create(claims)
+
+    def interrupt_abandoned(self) -> int:
+        """End the answers of a process that died: nothing streams for as long as this."""
+        began_before = timezone.now() - LONGEST_TURN
+        return self.filter(status=Message.Status.STREAMING, created_at__lt=began_before).update(
+            status=Message.Status.INTERRUPTED, finished_at=timezone.now()
+        )
 
 
 class Message(models.Model):

@@ -1,5 +1,6 @@
 """THE PATH OF ONE QUESTION. REST, SSE, websocket and `manage.py ask` all consume `answer()`."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -31,6 +32,19 @@ NOT_IN_CONTENT = "The content does not hold an answer to this question."
 REFUSED = "The model declined to answer this question."
 
 
+async def answer(turn: Turn) -> AsyncGenerator[Event, None]:
+    """What every transport calls: the configured pipeline's answer, or an error that says why."""
+    try:
+        pipeline = AnswerPipeline.from_settings()
+    except Exception:
+        logger.exception("The answer pipeline could not be built")
+        yield Error("not_configured", "The server is not set up to answer questions.", 503)
+        return
+    async with aclosing(pipeline.answer(turn)) as events:
+        async for event in events:
+            yield event
+
+
 @dataclass(frozen=True)
 class AnswerPipeline:
     retriever: Retriever
@@ -55,7 +69,9 @@ class AnswerPipeline:
                 turn.passages = {str(p.chunk_id): p for p in found.passages}
                 yield Sources([passage_json(p) for p in found.passages], found.degraded)
 
-                judged = evidence.weigh(query, found.passages, found.candidates, turn.language)
+                judged = await asyncio.to_thread(
+                    evidence.weigh, query, found.passages, found.candidates, turn.language
+                )
                 turn.trace = {"query": query, "evidence": vars(judged), "fetched": [*turn.passages]}
                 if judged.enough:
                     yield Stage("writing")
@@ -67,7 +83,7 @@ class AnswerPipeline:
                     turn.text = REFUSED
                     yield Delta(turn.text)
                 elif turn.text.strip():
-                    yield self._check(turn)
+                    yield await asyncio.to_thread(self._check, turn)
                 else:
                     yield self._abstain(turn, found.passages)
                 turn.timings["total"] = _since(began)
@@ -79,8 +95,13 @@ class AnswerPipeline:
         except ChatModelError as error:
             logger.warning("No model answered (%s): %s", error.code, error)
             yield self._failed(turn, f"model_{error.code}", str(error), 502, error.retry_after)
-        except DatabaseError:
-            logger.exception("The database failed during a turn")
+        except (GeneratorExit, asyncio.CancelledError):
+            raise  # nobody listens any more; what was shown is saved
+        except DatabaseError as error:
+            # Not the whole error: the database's may quote what was to be saved.
+            logger.error("The database failed during a turn: %s", type(error).__name__)
+            if isinstance(error.__context__, (GeneratorExit, asyncio.CancelledError)):
+                return  # it failed while saving for a reader who has left
             yield self._failed(
                 turn, "database_unavailable", "The database is busy or away.", 503, 2
             )

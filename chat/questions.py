@@ -2,9 +2,11 @@
 
 import re
 
-# Control characters, bidirectional overrides and Unicode's invisible tag characters: they carry
-# no meaning a reader could see, but can carry instructions.
-INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+# Control characters, halves of surrogate pairs, bidirectional overrides, invisible tag characters:
+# they carry no meaning a reader could see, but can carry instructions.
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f\ud800-\udfff]"
+)
 WORD = re.compile(r"\w")
 
 

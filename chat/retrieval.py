@@ -67,6 +67,8 @@ class Retriever:
         found.candidates = await self._candidates(
             IndexQuery(vector, encode_query(query, language), scope), max(self.fetch_k, top_k)
         )
+        if vector is not None and all(c.similarity is None for c in found.candidates):
+            found.degraded += [NO_VECTORS] if found.candidates else []  # not embedded yet
         clock.lap("search")
         ranked = await self._rerank(query, found, top_k)
         clock.lap("rerank")

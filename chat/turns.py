@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
+
+from django.db import OperationalError
 
 from chat.auth.principal import Principal
 from chat.claims import CheckedClaim
@@ -90,9 +92,14 @@ def passage_json(passage: Passage) -> dict[str, Any]:
 
 @asynccontextmanager
 async def recorded(turn: Turn) -> AsyncIterator[Turn]:
-    """Save the question first and the answer last: complete, failed, or cut short."""
-    turn.message_id, turn.history = await _open(turn)
+    """Save the question first and the answer last: complete, failed, or cut short.
+
+    Both saves are shielded: a reader who hangs up cancels this very task, and what was begun must
+    not be left half done.
+    """
+    opening = asyncio.ensure_future(_open(turn))
     try:
+        turn.message_id, turn.history = await asyncio.shield(opening)
         yield turn
         turn.status = Message.Status.COMPLETE
     except Exception:
@@ -104,8 +111,19 @@ async def recorded(turn: Turn) -> AsyncIterator[Turn]:
         )
         raise
     finally:
-        # Shielded, because a reader who hangs up cancels this very task.
-        await asyncio.shield(asyncio.ensure_future(_close(turn)))
+        await asyncio.shield(asyncio.ensure_future(_finish(turn, opening)))
+
+
+async def _finish(turn: Turn, opening: "asyncio.Future[tuple[UUID, list[PromptMessage]]]") -> None:
+    if turn.message_id is None:
+        with suppress(Exception):  # whoever awaited it has heard of it
+            turn.message_id, turn.history = await opening
+    if turn.message_id is None:
+        return  # nothing was saved, so nothing is left open
+    try:
+        await _close(turn)
+    except OperationalError:  # locked, or a connection that was cut: once more, then give up
+        await _close(turn)
 
 
 def _open_turn(turn: Turn) -> tuple[UUID, list[PromptMessage]]:

@@ -26,7 +26,7 @@ from chat.auth.principal import Principal
 from chat.events import Done, Error, Event, as_json
 from chat.limits import TooManyQuestions, admit
 from chat.models import Conversation, Message
-from chat.pipeline import AnswerPipeline
+from chat.pipeline import answer
 from chat.retrieval import Retriever
 from chat.serializers import (
     AnswerSerializer,
@@ -46,6 +46,14 @@ from documents.problems import Problem
 def principal_of(request: Request) -> Principal:
     """Set by PrincipalAuthentication, for anonymous visitors too."""
     return cast(Principal, request.auth)
+
+
+def count(principal: Principal, what: str) -> None:
+    """One more from a caller's budget; a 429 when it is used up."""
+    try:
+        async_to_sync(admit)(principal, what)
+    except TooManyQuestions as error:
+        raise Problem(429, "rate_limited", str(error), retry_after=error.retry_after) from None
 
 
 class EventStreamRenderer(BaseRenderer):
@@ -76,6 +84,7 @@ class ConversationList(generics.ListAPIView[Conversation]):
         body.is_valid(raise_exception=True)
         principal = principal_of(request)
         corpus = corpus_of(principal, body.validated_data["corpus"])
+        count(principal, "conversations")
         token = ""
         if principal.kind == "visitor" and not principal.id:
             token = visitors.new_token()
@@ -111,7 +120,10 @@ class MessageList(generics.ListAPIView[Message]):
 
     serializer_class = MessageSerializer
     pagination_class = OldestFirst
-    renderer_classes = [JSONRenderer, EventStreamRenderer]
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        events = [EventStreamRenderer()] if self.request.method == "POST" else []
+        return [JSONRenderer(), *events]
 
     def conversation(self) -> Conversation:
         mine = Conversation.objects.of(principal_of(self.request)).select_related("corpus")
@@ -150,7 +162,7 @@ class MessageList(generics.ListAPIView[Message]):
         )
         # Nothing of this request may hold a connection while a model writes.
         connection.close()
-        events = AnswerPipeline.from_settings().answer(turn)
+        events = answer(turn)
         if request.accepted_renderer.format == "sse":
             return event_stream(events)
         last = async_to_sync(last_event)(events)
@@ -215,15 +227,13 @@ class SearchView(APIView):
         asked = body.validated_data
         corpus = corpus_of(principal_of(request), asked["corpus"])
         try:
-            async_to_sync(admit)(principal_of(request))
+            count(principal_of(request), "questions")
             found = async_to_sync(Retriever.from_settings().search)(
                 asked["query"],
                 scope_of(corpus, asked.get("filters")),
                 language=corpus.language,
                 top_k=asked.get("top_k"),
             )
-        except TooManyQuestions as error:
-            raise Problem(429, "rate_limited", str(error), retry_after=error.retry_after) from None
         except IndexUnavailable:
             raise Problem(
                 503, "search_unavailable", "Search is unavailable; try again.", retry_after=5

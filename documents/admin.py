@@ -73,6 +73,10 @@ class SourceAdmin(TellsTheIndex):
     readonly_fields = ["etag", "last_modified", "commit", "created_at"]
     actions = ["ingest"]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        # Ids of chunks are made of both, and its documents would stay where they are.
+        return [*self.readonly_fields, *(["corpus", "slug"] if obj else [])]
+
     @admin.action(description=_("Read again now"), permissions=["change"])
     def ingest(self, request: HttpRequest, sources: QuerySet[Source]) -> None:
         ingestion_wanted.send(sender=Source, sources=list(sources))

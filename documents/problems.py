@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import DataError, OperationalError
 from django.http import Http404, JsonResponse
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
@@ -57,6 +57,10 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         error = Problem(
             503, "database_unavailable", "The database is busy or away; try again.", retry_after=2
         )
+    elif isinstance(error, DataError):  # a NUL in the address, where PostgreSQL takes none
+        error = Problem(400, "invalid", "The request holds a value that cannot be looked up.")
+    elif isinstance(error, RequestDataTooBig):
+        error = Problem(413, "too_large", "The body of the request is too large.")
     if not isinstance(error, exceptions.APIException):
         return None
     set_rollback()

@@ -48,7 +48,8 @@ def may_read(request: HttpRequest, document: Document) -> bool:
 
 def links_of(document: Document) -> Callable[[str], str]:
     """Links between files of a source lead to files; here they must lead to pages."""
-    pages = dict(document.source.documents.published().values_list("key", "url"))
+    here = document.source.documents.published().filter(url__startswith=ADDRESS)
+    pages = dict(here.values_list("key", "url"))
     folder = posixpath.dirname(document.key)
 
     def link(address: str) -> str:
@@ -72,5 +73,5 @@ def parts(chunks: Iterable[Chunk], link: Callable[[str], str]) -> Iterable[Part]
                 anchor = chunk.anchor if own else ""
                 yield Part(heading=heading, level=min(level, 6), anchor=anchor)
         shown, shown_anchor = list(path), chunk.anchor
-        # Safe: nh3 has just cleaned it.
+        # Safe: nh3 has cleaned it, and links were led to pages of this reader alone.
         yield Part(html=mark_safe(markdown_to_html(chunk.text, link)))  # noqa: S308

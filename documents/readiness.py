@@ -1,31 +1,50 @@
 """Whether this process can answer: found out at its start, and again while something is wrong."""
 
-from documents.embedding.base import EmbeddingError
-from documents.index.base import IndexUnavailable, SpaceMismatch
+import logging
+from collections.abc import Callable
+from math import inf
+from time import monotonic
+
 from documents.providers import get_index, get_local_embedder
 
-_problems: dict[str, str] = {}
+logger = logging.getLogger(__name__)
+
+PAUSE = 10.0  # seconds between two checks, however often somebody asks
 
 
-def warm_up() -> None:
-    """Load the model, open the index: before the first reader waits for them."""
-    for part, load in (("embedder", _load_embedder), ("index", _open_index)):
-        try:
-            load()
-        except (EmbeddingError, IndexUnavailable, SpaceMismatch) as error:
-            _problems[part] = str(error)
-        else:
-            _problems.pop(part, None)
+class Readiness:
+    """The parts an answer needs, each loaded by a function that raises while it is broken."""
 
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self.clock = clock
+        self.parts: dict[str, Callable[[], object]] = {}
+        self.problems: dict[str, str] = {}  # for the log alone: they name paths and addresses
+        self.checked_at = -inf
 
-def problems() -> list[str]:
-    """Empty when a question can be answered; else what is wrong, for an operator.
+    def watch(self, part: str, load: Callable[[], object]) -> None:
+        self.parts[part] = load
 
-    As long as all is well nothing is asked: a prober must not keep a sleeping database awake.
-    """
-    if _problems:
-        warm_up()
-    return list(_problems.values())
+    def check(self) -> None:
+        self.checked_at = self.clock()
+        for part, load in self.parts.items():
+            try:
+                load()
+            except Exception as error:
+                problem = f"{type(error).__name__}: {error}"
+                if self.problems.get(part) != problem:
+                    logger.warning("Not ready, %s: %s", part, problem)
+                self.problems[part] = problem
+            else:
+                self.problems.pop(part, None)
+
+    def broken(self) -> list[str]:
+        """The names of the parts that do not work; empty when a question can be answered.
+
+        As long as all is well nothing is asked: a prober must not keep a sleeping database awake.
+        """
+        if self.problems and self.clock() - self.checked_at >= PAUSE:
+            self.check()
+        return list(self.problems)
 
 
 def _load_embedder() -> None:
@@ -37,3 +56,8 @@ def _load_embedder() -> None:
 
 def _open_index() -> None:
     get_index().open()
+
+
+this_process = Readiness()
+this_process.watch("embedder", _load_embedder)
+this_process.watch("index", _open_index)

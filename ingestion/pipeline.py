@@ -8,6 +8,7 @@ whatever was cut short is simply done again, under the same ids.
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -37,6 +38,7 @@ EMBED_AT_ONCE = 96  # texts: what one call to Cohere may carry
 NO_LONGER_THERE = "no longer in the source"
 # What the columns hold; SQLite would not say that there is more.
 KEY_LIMIT, URL_LIMIT, ANCHOR_LIMIT = 500, 1000, 300
+ADDRESS = re.compile(r"https?://|/(?!/)", re.IGNORECASE)  # what a citation may link to
 
 Fingerprints = dict[str, tuple[str, str]]
 
@@ -116,6 +118,9 @@ class IngestionPipeline:
             return Result(raw.key, outcome, str(raw))
         if len(raw.key) > KEY_LIMIT or len(raw.url) > URL_LIMIT:
             return Result(raw.key[-KEY_LIMIT:], "failed", "its path or address is too long")
+        if not ADDRESS.match(raw.url):
+            reason = f"its address is neither http nor https nor a path: {raw.url[:100]}"
+            return Result(raw.key, "failed", reason)
         fingerprint = fingerprint_of(source, raw)
         if known.get(raw.key) == (fingerprint, self.space):
             return Result(raw.key, "unchanged")

@@ -32,15 +32,16 @@ class RunDetailSerializer(RunSerializer):
 
 
 class RunQuery:
-    """Runs over sources of the caller's corpora; not for anonymous visitors."""
+    """Runs over sources of the caller's corpora; their errors name paths of this server."""
 
     request: Any
 
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return IngestionRun.objects.none()
-        if self.request.auth.kind == "visitor":
-            raise PermissionDenied("Sign in, or use an API key, to see ingestion runs.")
+        may_view = self.request.user.has_perm("ingestion.view_ingestionrun")
+        if self.request.auth.kind != "key" and not may_view:
+            raise PermissionDenied("Use an API key, or an account that may view ingestion runs.")
         runs = IngestionRun.objects.filter(source__corpus_id__in=self.request.auth.corpora)
         return runs.select_related("source")
 

@@ -1,6 +1,7 @@
 """Entry point: HTTP and websockets. There is no wsgi.py; streams and sockets need ASGI.
 
-uvicorn ragsite.asgi:application --ws websockets-sansio --timeout-graceful-shutdown 25
+uvicorn ragsite.asgi:application --ws websockets-sansio --no-proxy-headers
+        --timeout-graceful-shutdown 25
 """
 
 import logging
@@ -13,22 +14,23 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ragsite.settings")
 django_application = get_asgi_application()
 
 # Apps must be loaded first.
-from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
+from chat.models import Message  # noqa: E402
 from chat.pipeline import AnswerPipeline  # noqa: E402
 from chat.routing import websocket_urlpatterns  # noqa: E402
-from documents.readiness import warm_up  # noqa: E402
+from documents.readiness import this_process  # noqa: E402
 from documents.threads import in_database_thread  # noqa: E402
 
 logger = logging.getLogger("ragsite")
 
 
 def start() -> None:
-    """Import the clients, load the model, open the index."""
-    AnswerPipeline.from_settings()
-    warm_up()
+    """Import the clients, load the model, open the index: before the first reader waits."""
+    this_process.watch("answers", AnswerPipeline.from_settings)
+    this_process.check()
+    Message.objects.interrupt_abandoned()
 
 
 async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -39,8 +41,8 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
             try:
                 await in_database_thread(start)()
             except Exception:
-                # Not fatal: health says what is wrong, and the admin is needed to mend it.
-                logger.exception("The answer pipeline could not be built")
+                # Not fatal: the admin may be needed to mend it.
+                logger.exception("Starting went wrong")
             await send({"type": "lifespan.startup.complete"})
         else:
             await send({"type": "lifespan.shutdown.complete"})
@@ -51,9 +53,7 @@ application = ProtocolTypeRouter(
     {
         "http": django_application,
         # The Origin is checked before anything else; a missing one is refused too.
-        "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
-        ),
+        "websocket": AllowedHostsOriginValidator(URLRouter(websocket_urlpatterns)),
         "lifespan": lifespan,
     }
 )

@@ -11,6 +11,15 @@ import django
 
 HANDBOOK = Path(__file__).resolve().parent.parent / "docs" / "handbook"
 HOST = "127.0.0.1"
+SERVER = {
+    "ws": "websockets-sansio",
+    "ws_per_message_deflate": False,
+    "ws_max_size": 65536,
+    "timeout_graceful_shutdown": 25,
+    "proxy_headers": False,  # TRUSTED_PROXIES alone says who is believed
+    "access_log": False,
+    "log_level": "warning",
+}
 TRY = (
     "What does the evidence gate do?",
     "How do I withdraw a document?",
@@ -85,17 +94,7 @@ def welcome(port: int, password: str | None) -> str:
 def serve(port: int) -> None:
     import uvicorn
 
-    uvicorn.run(
-        "ragsite.asgi:application",
-        host=HOST,
-        port=port,
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-        ws_max_size=65536,
-        timeout_graceful_shutdown=25,
-        access_log=False,
-        log_level="warning",
-    )
+    uvicorn.run("ragsite.asgi:application", host=HOST, port=port, **SERVER)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

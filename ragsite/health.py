@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest, JsonResponse
 
-from documents.readiness import problems
+from documents.readiness import this_process
 from documents.threads import in_database_thread
 
 
@@ -12,9 +12,9 @@ async def live(request: HttpRequest) -> JsonResponse:
 
 
 async def ready(request: HttpRequest) -> JsonResponse:
-    """Whether this process can answer questions; if not, what an operator has to mend."""
-    found = await in_database_thread(problems)()
+    """Whether this process can answer questions; if not, which part cannot. The log says why."""
+    broken = await in_database_thread(this_process.broken)()
     return JsonResponse(
-        {"status": "ok" if not found else "unavailable", "problems": found},
-        status=503 if found else 200,
+        {"status": "ok" if not broken else "unavailable", "problems": broken},
+        status=503 if broken else 200,
     )

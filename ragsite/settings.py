@@ -9,7 +9,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from time import monotonic, sleep
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -34,14 +34,16 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 def local_secret_key() -> str:
     """A key of this installation's own, made once, for whoever has not set SECRET_KEY."""
     path = VAR_DIR / "secret_key"
-    if not path.exists():
-        with NamedTemporaryFile("w", dir=VAR_DIR, encoding="ascii") as file:  # mode 600
-            file.write(get_random_secret_key())
-            file.flush()
-            # It appears whole, and once, however many processes start together.
-            with suppress(FileExistsError):
-                os.link(file.name, path)
-    return path.read_text(encoding="ascii")
+    # Made once, however many processes start together; without links, which not every disk has.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with suppress(FileExistsError), open(os.open(path, flags, 0o600), "w") as file:
+        file.write(get_random_secret_key())
+    deadline = monotonic() + 5
+    while not (key := path.read_text(encoding="ascii")):  # another process is just writing it
+        if monotonic() > deadline:
+            raise ImproperlyConfigured(f"{path} is empty: delete it, or set SECRET_KEY.")
+        sleep(0.01)
+    return key
 
 
 SECRET_KEY = env("SECRET_KEY", default="") or local_secret_key()
@@ -264,6 +266,7 @@ SPECTACULAR_SETTINGS = {
 
 # HTTPS=1 behind a TLS proxy that sets X-Forwarded-Proto; `check --deploy` is clean with it.
 HTTPS = env.bool("HTTPS", default=False)
+SECURE_REDIRECT_EXEMPT = [r"^api/v1/health/"]  # probes come past the proxy, in plain HTTP
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0

@@ -13,13 +13,11 @@ import uvicorn
 def running_server() -> Iterator[str]:
     """Its address; on the database of the test."""
     from ragsite.asgi import application
+    from ragsite.demo import SERVER
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(
-            application, ws="websockets-sansio", ws_max_size=65536, log_level="warning",
-            ws_per_message_deflate=False, timeout_graceful_shutdown=5,
-        )  # fmt: skip
+        config = uvicorn.Config(application, **{**SERVER, "timeout_graceful_shutdown": 5})
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

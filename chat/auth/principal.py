@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from chat.auth.addresses import network_of
 from documents.scope import Scope
 
 
@@ -24,8 +25,8 @@ class Principal:
 
     @property
     def limit_key(self) -> str:
-        """What the rate limit counts: a visitor could mint ids at will, so the address."""
-        return f"address:{self.address}" if self.kind == "visitor" else self.owner
+        """What the rate limit counts: a visitor could mint ids at will, so the network."""
+        return f"address:{network_of(self.address)}" if self.kind == "visitor" else self.owner
 
     @property
     def scope(self) -> Scope:

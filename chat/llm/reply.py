@@ -9,6 +9,11 @@ from chat.llm.upstream_errors import MID_STREAM, upstream_error
 HIDDEN = ("reasoning", "reasoning_details", "reasoning_content")  # thinking, never shown
 
 
+def sendable(text: str) -> str:
+    """Without what no socket and no column can carry: NUL, and halves of surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
 @dataclass
 class Reply:
     """What has been read of a stream so far."""
@@ -44,8 +49,7 @@ class Reply:
         if not isinstance(delta, dict):
             delta = {}
         text = delta.get("content")
-        if not isinstance(text, str):
-            text = ""
+        text = sendable(text) if isinstance(text, str) else ""
         self.refusing = self.refusing or bool(delta.get("refusal"))
         self.tokens += bool(text) or any(delta.get(hidden) for hidden in HIDDEN)
         self.blank = self.blank and not text.strip()

@@ -150,32 +150,33 @@ class EmbeddedIndex:
         return found[1:] if found and found[0] == last else None
 
     def _look_again(self, replica: Replica, chunk_ids: set[UUID]) -> None:
-        points = list(self._points(chunk_id__in=chunk_ids))
+        points = list(self._points(pk__in=chunk_ids))
         replica.delete(chunk_ids - {point.chunk_id for point in points})
         replica.upsert(points)
 
     def _filled(self) -> Replica:
         replica = new_replica(self.space, self.fusion)
         after = UUID(int=0)
-        while points := list(self._points(chunk_id__gt=after)):
+        while points := list(self._points(pk__gt=after)):
             replica.upsert(points)
             after = points[-1].chunk_id
         return replica
 
     def _points(self, **chosen: object) -> Iterator[IndexPoint]:
-        """The next live chunks with a vector in this space, in the order of their ids."""
-        rows = ChunkVector.objects.filter(
-            space=str(self.space),
-            chunk__enabled=True,
-            chunk__document__status=Document.Status.PUBLISHED,
-            **chosen,
-        ).select_related("chunk__document__source")
-        for row in rows.order_by("chunk_id")[:BATCH_SIZE]:
+        """The next live chunks, in the order of their ids. One without a vector in this space
+        (the model was just changed) is found by its words until it is embedded again."""
+        rows = Chunk.objects.filter(
+            enabled=True, document__status=Document.Status.PUBLISHED, **chosen
+        ).select_related("document__source")
+        chunks = list(rows.order_by("pk")[:BATCH_SIZE])
+        stored = ChunkVector.objects.filter(space=str(self.space), chunk__in=chunks)
+        vectors = dict(stored.values_list("chunk_id", "vector"))
+        for chunk in chunks:
             yield IndexPoint(
-                row.chunk_id,
-                unpacked(bytes(row.vector), self.space.dimension),
-                encode_document(row.chunk.searchable_text, row.chunk.document.language),
-                payload_of(row.chunk),
+                chunk.pk,
+                unpacked(bytes(vectors.get(chunk.pk, b"")), self.space.dimension),
+                encode_document(chunk.searchable_text, chunk.document.language),
+                payload_of(chunk),
             )
 
 
@@ -199,7 +200,7 @@ def packed(dense: Vector | None) -> bytes:
 
 def unpacked(vector: bytes | memoryview, dimension: int) -> Vector | None:
     if len(vector) != 2 * dimension or not dimension:
-        return None  # of a BM25-only space; or damaged, then words still find it
+        return None  # none yet, or damaged: then words still find it
     return np.frombuffer(vector, "<f2").astype(np.float32)
 
 

@@ -127,8 +127,11 @@ class FolderLoader:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            self.skipped[self._key(folder)] = f"cannot be opened: {error.strerror or error}"
-            return
+            # Not an empty folder: its documents would be removed.
+            raise LoadError(
+                f"the folder {folder} cannot be opened: {error.strerror or error}; "
+                "let this process read it"
+            ) from error
         for entry in entries:
             path = Path(entry.path)
             if entry.name.startswith(".") or entry.name in SKIPPED_FOLDERS:

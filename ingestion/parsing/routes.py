@@ -27,6 +27,7 @@ STRING = re.compile(r"""['"]([^'"\n]*)['"]""")
 NUMBER_PREFIX = re.compile(r"^\d+\s*[-_.]+\s*(?=[^-_.\s])")
 NO_NUMBER_PREFIX = re.compile(r"^\d+[-_.]\d+")  # dates and versions: 2021-11-foo, 7.0-bar
 INDEX_NAMES = ("index", "readme")
+WEB = re.compile(r"https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def read_docusaurus_config(source: str) -> Site:
     slash = re.search(r"\btrailingSlash\s*:\s*(true|false)\b", source)
     return Site(
         kind=DOCUSAURUS,
-        url=_string_value(source, "url") or "",
+        url=_web_address(_string_value(source, "url")),
         base_path=_joined(base_path),
         folders=tuple(_docs_folders(source)) or (DocsFolder(),),
         trailing_slash=slash[1] == "true" if slash else None,
@@ -230,7 +231,7 @@ def read_mkdocs_config(source: str) -> Site:
     docs_dir = _setting(source, "docs_dir") or "docs"
     return Site(
         kind=MKDOCS,
-        url=_setting(source, "site_url"),
+        url=_web_address(_setting(source, "site_url")),
         folders=(DocsFolder(posixpath.normpath(docs_dir).strip("/"), ""),),
         trailing_slash=_setting(source, "use_directory_urls").lower() != "false",
     )
@@ -241,7 +242,12 @@ def _setting(source: str, name: str) -> str:
     return match[1].strip().strip("'\"") if match else ""
 
 
-# Paths
+# Addresses and paths
+
+
+def _web_address(url: str | None) -> str:
+    """"" for anything else: a repository's own configuration may not say `javascript:`."""
+    return url if url and WEB.match(url) else ""
 
 
 def _inside(key: str, folder: str) -> str:

@@ -1,5 +1,7 @@
 """When there is enough to answer from."""
 
+import pytest
+
 from chat import evidence
 from tests.chat.passages import passage
 
@@ -37,3 +39,16 @@ def test_words_that_stand_nowhere_are_counted():
     judged = evidence.weigh("Does the lamp support Kubernetes?", [LAMP], [LAMP])
 
     assert 0 < judged.absent_share < 1
+
+
+def test_a_question_made_of_gibberish_costs_little():
+    """Looking for look-alikes of each word would take a second of everybody's event loop."""
+    question = " ".join(f"zq{n:04d}x" for n in range(500))
+    many = [passage(" ".join(f"word{n}{m}" for m in range(150))) for n in range(50)]
+
+    looked_for = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(evidence, "get_close_matches", lambda *a: looked_for.append(a) or [])
+        evidence.weigh(question, many[:6], many)
+
+    assert len(looked_for) <= 2 * evidence.MOST_SLIPS

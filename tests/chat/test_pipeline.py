@@ -3,15 +3,19 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
+from django.utils import timezone
 
+import chat.providers
+from chat import turns
 from chat.events import Cited, Claims, Delta, Done, Error, Sources, Stage, Start
 from chat.llm.base import ChatModelError
 from chat.llm.scripted import ScriptedModel
-from chat.models import Citation, Claim, Message
-from chat.pipeline import AnswerPipeline
+from chat.models import Citation, Claim, Conversation, Message
+from chat.pipeline import AnswerPipeline, answer
 from chat.retrieval import Retriever
 from chat.turns import recorded
 from documents.embedding.base import EmbeddingError
@@ -274,8 +278,6 @@ async def test_a_save_that_fails_is_an_error_not_an_answer(corpus, monkeypatch):
     turn = await new_turn(corpus, LAMP)
 
     async def broken(turn):
-        from django.db import OperationalError
-
         raise OperationalError("disk full")
 
     monkeypatch.setattr("chat.turns._close", broken)
@@ -283,6 +285,93 @@ async def test_a_save_that_fails_is_an_error_not_an_answer(corpus, monkeypatch):
 
     ends = [event for event in events if isinstance(event, (Done, Error))]
     assert [end.code for end in ends] == ["database_unavailable"]
+
+
+async def test_a_reader_who_hangs_up_while_the_question_is_saved_leaves_nothing_open(
+    corpus, monkeypatch
+):
+    turn = await new_turn(corpus, LAMP)
+    opened, saved_it = turns._open, asyncio.Event()
+
+    async def slowly(turn):
+        result = await opened(turn)
+        saved_it.set()
+        await asyncio.sleep(0.05)
+        return result
+
+    monkeypatch.setattr(turns, "_open", slowly)
+    task = asyncio.create_task(events_of(turn))
+    await saved_it.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0.2)
+
+    assert (await Message.objects.aget(role="assistant")).status == "interrupted"
+
+
+async def test_a_save_that_was_locked_out_once_is_tried_again(corpus, monkeypatch):
+    turn = await new_turn(corpus, LAMP)
+    closed, tries = turns._close, []
+
+    async def locked_once(turn):
+        tries.append(1)
+        if len(tries) == 1:
+            raise OperationalError("database is locked")
+        await closed(turn)
+
+    monkeypatch.setattr(turns, "_close", locked_once)
+    events = await events_of(turn)
+
+    assert isinstance(events[-1], Done)
+    assert (await saved(turn)).status == "complete"
+
+
+async def test_a_conversation_deleted_meanwhile_takes_its_answer_with_it(corpus):
+    turn = await new_turn(corpus, LAMP)
+
+    async for event in scripted("Once in twelve seconds [{marker:1}].").answer(turn):
+        if isinstance(event, Delta):
+            await Conversation.objects.all().adelete()
+
+    assert isinstance(event, Done)
+    assert not await Message.objects.aexists()
+
+
+async def test_a_locked_database_while_the_reader_leaves_ends_quietly(corpus, monkeypatch):
+    turn = await new_turn(corpus, LAMP)
+
+    async def locked(turn):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(turns, "_close", locked)
+    events = scripted("Once in ", "twelve").answer(turn)
+    async for event in events:
+        if isinstance(event, Delta):
+            break
+
+    await events.aclose()  # raises RuntimeError if the generator goes on talking
+
+
+async def test_the_answers_of_a_process_that_died_are_ended_at_the_next_start(corpus):
+    turn = await new_turn(corpus, LAMP)
+    await events_of(turn)
+    long_ago = timezone.now() - timedelta(hours=1)
+    await Message.objects.aupdate(status="streaming", created_at=long_ago)
+
+    await in_database_thread(Message.objects.interrupt_abandoned)()
+
+    assert (await saved(turn)).status == "interrupted"
+
+
+async def test_a_half_configured_model_is_an_error_that_says_so(corpus, settings):
+    settings.OPENAI_BASE_URL = "http://127.0.0.1:1/v1"  # and no OPENAI_MODEL
+    chat.providers.reset()
+    turn = await new_turn(corpus, LAMP)
+
+    events = [event async for event in answer(turn)]
+
+    assert [event.code for event in events] == ["not_configured"]
 
 
 async def test_a_turn_is_saved_even_if_nobody_listens_to_its_end(corpus):

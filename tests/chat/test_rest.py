@@ -134,12 +134,38 @@ async def test_too_many_questions_are_refused_with_a_time_to_wait(corpus, settin
 
 
 async def test_a_new_visitor_token_buys_no_new_budget(corpus, settings):
-    settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 1
     client = AsyncClient()
+    conversations = [await start_conversation(client) for _ in range(2)]
+    settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 1
 
-    replies = [await ask_json(client, await start_conversation(client), LAMP) for _ in range(2)]
+    replies = [await ask_json(client, conversation, LAMP) for conversation in conversations]
 
     assert [reply.status_code for reply in replies] == [201, 429]
+
+
+async def test_conversations_cannot_be_started_without_end(corpus, settings):
+    settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 2
+    client = AsyncClient()
+
+    replies = [
+        await client.post("/api/v1/conversations/", {"corpus": "lighthouse"}, content_type=JSON)
+        for _ in range(3)
+    ]
+
+    assert [reply.status_code for reply in replies] == [201, 201, 429]
+    assert await Conversation.objects.acount() == 2
+
+
+async def test_messages_are_json_whatever_the_client_accepts(corpus):
+    client = AsyncClient()
+    conversation = await start_conversation(client)
+
+    reply = await client.get(
+        f"/api/v1/conversations/{conversation['id']}/messages/",
+        headers={**token_of(conversation), "Accept": "text/event-stream"},
+    )
+
+    assert reply.status_code == 406
 
 
 async def test_an_api_key_reads_its_corpora_and_no_other(corpus):

@@ -5,11 +5,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.db import OperationalError
 from django.test import Client
 
 from chat.auth import visitors
 from chat.llm.scripted import ScriptedModel
-from chat.models import ApiKey, Message
+from chat.models import ApiKey, Conversation, Message
 from chat.pipeline import AnswerPipeline
 from documents.models import Corpus
 from documents.threads import in_database_thread
@@ -133,6 +135,8 @@ BAD_FRAMES = {
     '{"v": 1, "type": "ask", "id": "1", "corpus": "lighthouse", "question": "🙂"}': "invalid",
     '{"v": 1, "type": "ask", "id": "1", "corpus": "lighthouse", "question": ["x"]}': "invalid",
     json.dumps({"v": 1, "type": "ping", "id": "x" * 101}): "bad_id",
+    '{"v": 1, "type": "ping", "id": "\\ud800"}': "not_text",
+    '{"v": 1, "type": "ask", "id": "1", "corpus": "a\\u0000b", "question": "x"}': "not_text",
     "x" * 70_000: "frame_too_long", "[" * 60_000: "not_json",
 }  # fmt: skip
 
@@ -215,3 +219,71 @@ def test_the_chat_page_sets_that_cookie_once(corpus):
     assert first.cookies[visitors.COOKIE]["httponly"]
     assert visitors.visitor_id(first.cookies[visitors.COOKIE].value)
     assert visitors.COOKIE not in second.cookies
+
+
+async def test_a_corpus_that_became_private_is_closed_to_an_open_socket(corpus):
+    async with Socket() as socket:
+        await Corpus.objects.aupdate(is_public=False)
+        await socket.send("ask", corpus="lighthouse", question=LAMP)
+
+        assert (await socket.receive())["code"] == "unknown_corpus"
+
+
+async def test_a_revoked_key_is_told_so_at_its_next_question(corpus):
+    key, secret = await in_database_thread(ApiKey.objects.create_key)(name="shop")
+    await key.corpora.aadd(corpus)
+
+    async with Socket(authorization=f"Api-Key {secret}") as socket:
+        await ApiKey.objects.aupdate(revoked=True)
+        await socket.send("ask", corpus="lighthouse", question=LAMP)
+
+        assert (await socket.receive())["code"] == "unauthorized"
+        assert (await socket.communicator.receive_output())["code"] == 4401
+
+
+async def test_a_user_who_signed_out_is_a_visitor_at_the_next_question(corpus):
+    private = await Corpus.objects.acreate(slug="private", name="Private")
+    client = Client()
+    staff = await in_database_thread(get_user_model().objects.create_superuser)("root")
+    await in_database_thread(client.force_login)(staff)
+    cookies = f"sessionid={client.cookies['sessionid'].value}"
+
+    async with Socket(cookies=cookies) as socket:
+        assert private.slug in [c["slug"] for c in socket.ready["corpora"]]
+        await in_database_thread(client.logout)()
+        await socket.send("ask", corpus="private", question=LAMP)
+
+        assert (await socket.receive())["code"] == "unknown_corpus"
+
+
+async def test_refused_questions_leave_no_conversation_behind(corpus, settings):
+    settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 1
+    async with Socket() as socket:
+        for number in range(5):
+            await socket.send("ask", id=str(number), corpus="lighthouse", question=LAMP)
+            await socket.until_the_end()
+
+    assert await Conversation.objects.acount() == 1
+
+
+async def test_a_database_that_is_away_is_told_and_the_connection_stays(corpus, monkeypatch):
+    async with Socket() as socket:
+        with monkeypatch.context() as broken:
+            broken.setattr("chat.consumers.corpus_of", database_is_away)
+            await socket.send("ask", corpus="lighthouse", question=LAMP)
+            assert (await socket.receive())["code"] == "database_unavailable"
+        await socket.send("ping")
+        assert (await socket.receive())["type"] == "pong"
+
+
+def database_is_away(*_):
+    raise OperationalError("database is locked")
+
+
+async def test_a_cookie_of_another_application_does_not_hide_ours(corpus):
+    token = visitors.new_token()
+    async with Socket(cookies=f'prefs={{"a":1}}; {visitors.COOKIE}={token}') as socket:
+        await socket.send("ask", corpus="lighthouse", question=LAMP)
+        await socket.until_the_end()
+
+    assert (await Conversation.objects.aget()).owner == f"visitor:{visitors.visitor_id(token)}"

@@ -22,6 +22,8 @@ const ALLOWED = {
   ALLOWED_ATTR: [],
 };
 
+const EXPIRED = 4401; // close code: another attempt would be refused too
+
 let socket, conversation = null, current = null, asked = 0, retry = 500;
 
 // Raw HTML is shown as the text it is, pictures as their description: neither is ever parsed.
@@ -35,8 +37,9 @@ function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   socket = new WebSocket(`${scheme}://${location.host}/ws/chat/`);
   socket.onmessage = (message) => receive(JSON.parse(message.data));
-  socket.onclose = () => {
+  socket.onclose = (event) => {
     busy(false);
+    if (event.code === EXPIRED) { current = null; say("Your visit has expired; reload the page."); return; }
     if (current) { problem("The connection was lost. Ask again."); current = null; }
     say("Not connected; trying again…");
     setTimeout(connect, retry * (0.5 + Math.random()));
@@ -55,6 +58,7 @@ function receive(frame) {
     return;
   }
   if (frame.type === "error") {
+    if (frame.code === "unauthorized") return; // the socket is being closed, and says so
     problem(frame.detail + (frame.retry_after ? ` (in ${Math.ceil(frame.retry_after)} s)` : ""));
     finish();
     return;
