@@ -246,7 +246,7 @@ def _setting(source: str, name: str) -> str:
 
 
 def _web_address(url: str | None) -> str:
-    """"" for anything else: a repository's own configuration may not say `javascript:`."""
+    """Nothing for anything else: a repository's own configuration may say `javascript:`."""
     return url if url and WEB.match(url) else ""
 
 

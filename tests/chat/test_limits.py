@@ -1,7 +1,13 @@
 """One budget of questions for each caller."""
 
+import asyncio
+import socket
+from time import monotonic
+
+import httpx
 import pytest
 
+from chat.auth.addresses import client_address
 from chat.auth.principal import Principal
 from chat.limits import TooManyQuestions, admit
 
@@ -37,3 +43,70 @@ async def test_without_redis_the_limit_still_holds(settings, caplog):
     with pytest.raises(TooManyQuestions):
         await admit(ANA)
     assert "Redis is away" in caplog.text
+
+
+async def test_a_redis_that_never_answers_holds_nobody_up(settings, caplog):
+    settings.QUESTIONS_PER_MINUTE = 20
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, says nothing
+        settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        began = monotonic()
+        await asyncio.gather(*(admit(ANA) for _ in range(20)))
+        assert monotonic() - began < 2
+
+        with pytest.raises(TooManyQuestions):
+            await admit(ANA)
+    assert "Redis is away" in caplog.text
+
+
+async def test_conversations_have_a_budget_of_their_own(settings):
+    settings.QUESTIONS_PER_MINUTE = 1
+    await admit(ANA)
+    await admit(ANA, "conversations")
+
+    with pytest.raises(TooManyQuestions, match="Too many conversations"):
+        await admit(ANA, "conversations")
+
+
+# Whose budget
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::9", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_a_visitor_is_counted_by_the_network_one_visitor_holds(address, counted):
+    assert Principal("visitor", "a", frozenset(), address).limit_key == f"address:{counted}"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "192.0.2.7", "127.0.0.1"),
+        (1, "", "127.0.0.1"),
+        (1, "invented, 192.0.2.7", "192.0.2.7"),
+        (2, "invented, 192.0.2.7, 10.0.0.1", "192.0.2.7"),
+    ],
+)
+def test_only_trusted_proxies_say_where_a_visitor_comes_from(settings, proxies, forwarded, address):
+    settings.TRUSTED_PROXIES = proxies
+    meta = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": forwarded}
+    assert client_address(meta) == address
+
+
+def test_an_invented_address_buys_no_budget(corpus, server, settings):
+    settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 1
+
+    def search(address):
+        return httpx.post(
+            f"{server}/api/v1/search/", json={"corpus": "lighthouse", "query": "lamp"},
+            headers={"X-Forwarded-For": address}, trust_env=False,
+        ).status_code  # fmt: skip
+
+    assert [search("192.0.2.1"), search("192.0.2.2")] == [200, 429]

@@ -428,6 +428,16 @@ def test_a_corpus_and_a_source_can_be_made_by_hand(admin, tmp_path):
     assert Source.objects.get().trust_tier == "official"
 
 
+def test_a_source_stays_in_its_corpus_under_its_name(admin, corpus):
+    source, other = Source.objects.get(), Corpus.objects.create(slug="other", name="Other")
+    data = {"corpus": other.pk, "slug": "renamed", "kind": "folder", "location": source.location,
+            "options": "{}", "trust_tier": "official"}  # fmt: skip
+    assert admin.post(address("documents.source", "change", source.pk), data).status_code == 302
+    changed = Source.objects.get()
+    assert (changed.corpus, changed.slug) == (corpus, source.slug)
+    assert changed.trust_tier == "official"
+
+
 def test_a_list_of_documents_takes_a_fixed_number_of_queries(
     admin, corpus, django_assert_max_num_queries
 ):

@@ -4,9 +4,11 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import DataError, connection
 
 from chat.models import ApiKey
 from documents.models import Chunk, Corpus, Document
+from documents.views import DocumentList
 from tests.documents.builders import make_source, publish
 
 pytestmark = pytest.mark.django_db
@@ -131,6 +133,31 @@ def test_nothing_can_be_written(client, public, method):
     for address in ("documents/", f"documents/{document.pk}/", f"chunks/{chunk.pk}/"):
         answer = getattr(client, method)(f"/api/v1/{address}", content_type="application/json")
         assert (answer.status_code, answer.headers["Content-Type"]) == (405, PROBLEM)
+
+
+# What cannot be answered
+
+
+def test_a_value_that_the_database_refuses_is_the_callers_mistake(client, public, monkeypatch):
+    answer = client.get("/api/v1/documents/", {"corpus": "\0"})
+    assert answer.status_code == (400 if connection.vendor == "postgresql" else 200)
+
+    def refuse(self):
+        raise DataError("a value of the request, and a table's name")
+
+    monkeypatch.setattr(DocumentList, "get_queryset", refuse)
+    answer = client.get("/api/v1/documents/")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (400, PROBLEM)
+    assert answer.json()["code"] == "invalid"
+    assert "table" not in answer.json()["detail"]
+
+
+def test_a_body_that_is_too_large_is_a_problem_like_any_other(client, public, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    body = {"corpus": "public", "query": "x" * 2000}
+    answer = client.post("/api/v1/search/", body, content_type="application/json")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (413, PROBLEM)
+    assert answer.json()["code"] == "too_large"
 
 
 # Page by page

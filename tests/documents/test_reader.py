@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 
 from documents.models import Chunk, Corpus, Document
+from documents.rendering import rendered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -121,6 +122,36 @@ def test_links_that_lead_away_do_not_say_where_from(published, write_pages, clie
     write_pages({"link.md": "# Link\n\n[away](https://elsewhere.example.org)\n"})
     ingest(published)
     assert b'rel="noopener noreferrer nofollow"' in client.get("/read/site/link").content
+
+
+def test_links_between_files_lead_to_their_pages_and_nothing_else_changes(
+    published, write_pages, client
+):
+    write_pages({
+        "guide/links.md": "# Links\n\n[lamp](lamp.md#timing), [none](none.md?a=1&b=2), "
+        "[top](../index.md '<a href=') and `<a href=\"lamp.md\">`.\n"
+    })  # fmt: skip
+    ingest(published)
+    page = Page(client.get("/read/site/guide/links"))
+    wanted = ["/read/site/guide/lamp#timing", "none.md?a=1&b=2", "/read/site/index"]
+    assert [href for href in page.hrefs if href in wanted] == wanted
+    assert '<a href="lamp.md">' in page.text
+
+
+def test_a_link_never_leads_to_an_address_that_is_no_page(published, write_pages, client):
+    write_pages({"link.md": "# Link\n\n[lamp](guide/lamp.md)\n"})
+    ingest(published)
+    Document.objects.filter(key="guide/lamp.md").update(url="javascript:alert(1)")
+    assert b"javascript" not in client.get("/read/site/link").content
+
+
+def test_a_page_is_rendered_once_however_often_it_is_read(published, client):
+    client.get("/read/site/guide/lamp")
+    before = rendered.cache_info()
+    client.get("/read/site/guide/lamp")
+    after = rendered.cache_info()
+    assert (after.misses, after.hits > before.hits) == (before.misses, True)
+    assert after.maxsize
 
 
 def test_no_script_of_others_is_allowed_by_the_page(published, client):

@@ -307,6 +307,16 @@ def test_a_path_too_long_to_be_stored_fails_alone(source, pipeline, write_pages)
     assert report.results[0].reason == "its path or address is too long"
 
 
+@pytest.mark.parametrize("base_url", ["javascript:alert(1)//", "//evil.example.org", "data:x,"])
+def test_a_page_whose_address_is_no_web_address_fails(source, pipeline, base_url):
+    Source.objects.update(base_url=base_url)  # past the form's own check
+    source.refresh_from_db()
+    report = run(source, pipeline)
+    assert set(outcomes(report).values()) == {"failed"}
+    assert "neither http nor https nor a path" in report.results[0].reason
+    assert not Document.objects.exists()
+
+
 def test_two_pages_of_one_address_are_both_kept_and_the_second_is_told(
     source, pipeline, folder, write_pages
 ):

@@ -134,3 +134,9 @@ def test_page_urls():
 def test_two_pages_with_one_route_are_found():
     routes = {"a.md": "/a", "a/index.md": "/a/", "b.md": "/b"}
     assert duplicates(routes) == {"/a": ["a.md", "a/index.md"]}
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)//", "data:text/html,x", "//evil.example.org"])
+def test_a_configuration_may_name_web_addresses_only(url):
+    assert read_docusaurus_config(f"module.exports = {{url: '{url}'}}").url == ""
+    assert read_mkdocs_config(f"site_url: {url}\n").url == ""

@@ -1,7 +1,12 @@
 """A run over a source: its record, the mass-delete guard, and sources that cannot be read."""
 
-import pytest
+import os
+from pathlib import Path
 
+import pytest
+from django.contrib.auth.models import Permission, User
+
+from chat.models import ApiKey
 from documents.embedding.base import EmbeddingError
 from documents.embedding.hashing import HashingEmbedder
 from documents.models import Corpus, Document, Source
@@ -238,6 +243,25 @@ def test_a_folder_that_went_away_removes_nothing(source, pipeline, folder, break
     assert message in newest_run().error
 
 
+def test_a_folder_inside_that_cannot_be_opened_removes_nothing(
+    source, pipeline, write_pages, monkeypatch
+):
+    write_pages({"closed/a.md": page(1), "closed/b.md": page(2)})
+    run(source, pipeline)
+    before, scandir = stored(), os.scandir
+
+    def closed(folder):
+        if Path(folder).name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr("ingestion.loaders.files.os.scandir", closed)
+    with pytest.raises(LoadError, match="closed cannot be opened: Permission denied"):
+        run(source, pipeline)
+    assert stored() == before
+    assert newest_run().status == Status.FAILED
+
+
 def test_a_kind_of_source_that_cannot_be_read_yet_says_so(source, pipeline):
     source.kind = Source.Kind.GIT
     source.save()
@@ -269,3 +293,25 @@ def test_a_preview_writes_and_embeds_nothing(source, pipeline, embedder):
     assert not Document.objects.exists()
     assert not IngestionRun.objects.exists()
     assert embedder.calls == 0
+
+
+# Over the API
+
+
+def test_only_keys_and_who_may_view_runs_see_their_errors(source, pipeline, client):
+    Corpus.objects.update(is_public=True)
+    run(source, pipeline)
+    key, secret = ApiKey.objects.create_key(name="deployment")
+    key.corpora.set([source.corpus])
+    user = User.objects.create_user("joe")
+
+    refused = [client.get("/api/v1/runs/")]
+    client.force_login(user)
+    refused += [client.get("/api/v1/runs/"), client.get(f"/api/v1/runs/{newest_run().pk}/")]
+    user.user_permissions.set(Permission.objects.filter(codename="view_ingestionrun"))
+    shown = [client.get("/api/v1/runs/")]
+    client.logout()
+    shown += [client.get("/api/v1/runs/", headers={"Authorization": f"Api-Key {secret}"})]
+
+    assert {(r.status_code, r.json()["code"]) for r in refused} == {(403, "permission_denied")}
+    assert [len(reply.json()["results"]) for reply in shown] == [1, 1]

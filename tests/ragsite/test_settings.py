@@ -1,5 +1,6 @@
 """What the environment selects, each time in a checkout of its own, without anybody's .env."""
 
+import os
 import re
 import runpy
 import shutil
@@ -133,6 +134,22 @@ def test_a_secret_key_is_made_once_and_read_by_its_owner_only(load, tmp_path):
 def test_a_secret_key_that_is_set_leaves_no_file(load, tmp_path):
     assert load(SECRET_KEY="of the operator")["SECRET_KEY"] == "of the operator"
     assert not (tmp_path / "var" / "secret_key").exists()
+
+
+def test_a_disk_without_links_keeps_a_secret_key_too(load, tmp_path, monkeypatch):
+    def no_links(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    assert load()["SECRET_KEY"] == (tmp_path / "var" / "secret_key").read_text()
+
+
+def test_a_secret_key_that_was_never_written_is_not_used(load, tmp_path, monkeypatch):
+    make, moments = load()["local_secret_key"], iter([0.0, 3.0, 6.0])
+    monkeypatch.setitem(make.__globals__, "monotonic", lambda: next(moments))
+    (tmp_path / "var" / "secret_key").write_text("")
+    with pytest.raises(ImproperlyConfigured, match="secret_key is empty: delete it, or set"):
+        make()
 
 
 def test_processes_that_start_together_agree_on_the_key(load, tmp_path):
