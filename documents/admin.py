@@ -54,7 +54,12 @@ class TellsTheIndex(admin.ModelAdmin):
 class CorpusAdmin(TellsTheIndex):
     list_display = ["slug", "name", "language", "is_public", "documents"]
     search_fields = ["slug", "name"]
-    prepopulated_fields = {"slug": ["name"]}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["slug"] if obj else []  # ids of chunks are made of it
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else {"slug": ["name"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Corpus]:
         return super().get_queryset(request).annotate(document_count=Count("documents"))

@@ -438,6 +438,15 @@ def test_a_source_stays_in_its_corpus_under_its_name(admin, corpus):
     assert changed.trust_tier == "official"
 
 
+def test_a_corpus_keeps_its_name_in_addresses(admin, corpus):
+    data = {"slug": "renamed", "name": "Renamed", "language": "en"}
+
+    admin.post(address("documents.corpus", "change", corpus.pk), data)
+
+    corpus.refresh_from_db()
+    assert (corpus.slug, corpus.name) == ("lighthouse", "Renamed")
+
+
 def test_a_list_of_documents_takes_a_fixed_number_of_queries(
     admin, corpus, django_assert_max_num_queries
 ):
