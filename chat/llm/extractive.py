@@ -25,7 +25,9 @@ from documents.embedding.base import EmbeddingError
 logger = logging.getLogger(__name__)
 
 MAX_QUOTES = 4
-MAX_EMBEDDED = 32  # sentences a question; about 4 ms each with the bundled model
+MAX_EMBEDDED = (
+    8  # the best by words; more cost time and find hardly more (benchmarks/extractive.py)
+)
 NEARLY_AS_GOOD = 0.75  # of the best score: what else is worth quoting
 FLOOR = 0.35
 SAME = 0.7  # share of common words above which two quotes say the same

@@ -164,11 +164,11 @@ async def test_meaning_counts_when_there_is_an_embedder():
     assert quoted == "The feline rests."
 
 
-async def test_no_more_than_thirty_two_sentences_are_embedded_in_one_batch():
+async def test_a_few_sentences_are_embedded_in_one_batch():
     embedder = TopicEmbedder()
     texts = [". ".join(f"Fact {n} of part {part} is new" for n in range(20)) for part in range(6)]
     await quotes_of("Which facts are new?", *texts, embedder=embedder)
-    assert [len(batch) for batch in embedder.batches] == [32]
+    assert [len(batch) for batch in embedder.batches] == [8]
 
 
 async def test_without_its_embedder_the_words_decide():
