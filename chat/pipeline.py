@@ -137,6 +137,7 @@ class AnswerPipeline:
                         turn.text += part
                         yield Delta(part)
         turn.trace["unknown_markers"] = stream.unknown_markers
+        turn.trace["says_nothing_found"] = stream.says_nothing_found
 
     @asynccontextmanager
     async def _unless_refused(self, turn: Turn) -> AsyncIterator[None]:

@@ -108,6 +108,7 @@ async def test_a_model_that_finds_nothing_in_the_passages_abstains(corpus):
     done = (await events_of(turn, scripted("[none]")))[-1]
 
     assert (done.outcome, done.citations) == ("not_in_content", [])
+    assert turn.trace["says_nothing_found"]
 
 
 async def test_a_follow_up_is_searched_with_the_question_before_it(corpus):

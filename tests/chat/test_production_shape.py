@@ -116,6 +116,19 @@ async def test_an_error_inside_a_200_stream_is_a_failed_turn_that_keeps_what_was
     assert (message.status, message.text) == ("failed", "The lamp turns ")
 
 
+async def test_what_no_socket_and_no_column_can_carry_is_taken_out_of_an_answer(corpus, production):
+    openrouter, _ = production
+    half = frames.delta("The lamp\0 turns HALF.").replace(b"HALF", rb"\ud83d")
+    openrouter.next_chat(frames.stream(frames.role(), half, *frames.ending()))
+    turn = await new_turn(corpus, LAMP)
+
+    done = (await events_of(turn))[-1]
+
+    assert isinstance(done, Done)
+    assert done.text == "The lamp turns ?."
+    assert (await Message.objects.aget(pk=turn.message_id)).text == done.text
+
+
 async def test_a_refusal_is_an_answer_of_its_own(corpus, production):
     openrouter, _ = production
     openrouter.next_chat(frames.moderated())

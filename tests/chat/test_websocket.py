@@ -287,3 +287,19 @@ async def test_a_cookie_of_another_application_does_not_hide_ours(corpus):
         await socket.until_the_end()
 
     assert (await Conversation.objects.aget()).owner == f"visitor:{visitors.visitor_id(token)}"
+
+
+async def test_a_surprise_is_told_without_its_detail_and_the_connection_stays(corpus, monkeypatch):
+    def surprise(*_):
+        raise ZeroDivisionError("secret detail")
+
+    async with Socket() as socket:
+        with monkeypatch.context() as broken:
+            broken.setattr("chat.consumers.corpus_of", surprise)
+            await socket.send("ask", corpus="lighthouse", question=LAMP)
+            error = await socket.receive()
+        await socket.send("ping")
+        assert (await socket.receive())["type"] == "pong"
+
+    assert error["code"] == "internal"
+    assert "secret" not in error["detail"]
