@@ -93,7 +93,7 @@ def documents_are_in_the_current_space(
     return [
         Warning(
             f"{others} documents were embedded in another space than the configured {space}.",
-            hint="Run `manage.py ingest` to embed them in this one, or put the settings back.",
+            hint="Run `manage.py reindex` to embed them in this one, or put the settings back.",
             id="documents.W004",
         )
     ]

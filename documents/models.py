@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
-from django.core.validators import URLValidator
+from django.core.validators import MinValueValidator, URLValidator
 from django.db import connection, models, transaction
 from django.db.models import F, Q
 from django.db.models.signals import pre_delete
@@ -81,6 +81,14 @@ class Source(models.Model):
         default=TrustTier.UNKNOWN,
         help_text=_("For documents that do not say otherwise."),
     )
+    sync_hours = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        verbose_name=_("read again every"),
+        help_text=_("Hours. Empty: only when somebody asks."),
+    )
+    next_sync_at = models.DateTimeField(null=True, blank=True, editable=False)
     etag = models.CharField(max_length=200, blank=True)
     last_modified = models.CharField(max_length=100, blank=True)
     commit = models.CharField(max_length=64, blank=True)
@@ -139,6 +147,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
                 **fields,
                 "trust_tier": before.trust_tier,
                 "trust_reason": before.trust_reason,
+                "trust_suggestion": before.trust_suggestion,
             }
         document, _created = self.update_or_create(
             source=source, key=key, defaults={**fields, "corpus_id": source.corpus_id}
@@ -161,7 +170,8 @@ class DocumentQuerySet(models.QuerySet["Document"]):
             # Not `enabled`: what a curator switched off stays off while the text is the same.
             update_fields=Chunk.PLACE_FIELDS,
         )
-        if before is None or before.indexed_facts != document.indexed_facts:
+        # Of one that was never verified, points may be there that nobody was told to make live.
+        if not before or not before.space or before.indexed_facts != document.indexed_facts:
             changed = [chunk.pk for chunk in chunks]
         else:
             changed = [chunk.pk for chunk in chunks if chunk.pk not in rows]
@@ -185,6 +195,9 @@ class Document(models.Model):
     version = models.CharField(max_length=50, blank=True)
     trust_tier = models.CharField(max_length=20, choices=TrustTier, default=TrustTier.UNKNOWN)
     trust_reason = models.CharField(max_length=300, blank=True)
+    trust_suggestion = models.CharField(
+        max_length=300, blank=True, help_text=_("What a rule would say; never set by itself.")
+    )
     authors = models.JSONField(default=list, blank=True)
     year = models.PositiveSmallIntegerField(null=True, blank=True)
     doi = models.CharField(max_length=200, blank=True)
@@ -194,6 +207,9 @@ class Document(models.Model):
     )
     status = models.CharField(max_length=20, choices=Status, default=Status.PUBLISHED)
     warnings = models.JSONField(default=list, blank=True)
+    memory = models.JSONField(
+        default=dict, blank=True, help_text=_("What its loader wants to know the next time.")
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     indexed_at = models.DateTimeField(null=True, blank=True)
@@ -221,6 +237,47 @@ class Document(models.Model):
     def mark_indexed(self, space: str) -> None:
         """Last step of its path: every chunk was found in the index."""
         Document.objects.filter(pk=self.pk).update(space=space, indexed_at=timezone.now())
+
+
+class Upload(models.Model):
+    """A file that somebody gave us: the source of one document. Its name here is our own."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="uploads")
+    key = models.CharField(max_length=500, help_text=_("The name it was given, made harmless."))
+    stored_as = models.CharField(max_length=200, help_text=_("Made from its content."))
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveBigIntegerField(help_text=_("Bytes."))
+    uploaded_by = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["source", "key"]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "key"], name="upload_once_per_key")
+        ]
+        indexes = [models.Index(fields=["stored_as"], name="upload_stored_as")]
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.key}"
+
+
+class Tombstone(models.Model):
+    """A document that somebody deleted while its source still has it: it does not come back."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="tombstones")
+    key = models.CharField(max_length=500)
+    deleted_by = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["source", "key"]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "key"], name="tombstone_once_per_key")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.key}"
 
 
 class ChunkQuerySet(models.QuerySet["Chunk"]):
@@ -274,7 +331,7 @@ class Chunk(models.Model):
     # May change while the text, and so the id, stays the same.
     PLACE_FIELDS: ClassVar[list[str]] = [
         "position", "anchor", "line_start", "line_end", "char_start", "char_end",
-        "token_estimate",
+        "token_estimate", "text", "text_hash",  # these two only if they were damaged
     ]  # fmt: skip
 
     class Meta:
@@ -330,6 +387,12 @@ class ChunkVector(models.Model):
         Chunk, on_delete=models.DO_NOTHING, db_constraint=False, related_name="vectors"
     )
     space = models.CharField(max_length=200)
+    source = models.CharField(
+        max_length=50,
+        blank=True,
+        default="",
+        help_text=_("Slug: who is writing it, while there is no row to ask."),
+    )
     vector = models.BinaryField(help_text=_("float16, little-endian; empty in a BM25-only space."))
 
     class Meta:

@@ -65,7 +65,10 @@ def get_index() -> Index:
 
 
 def cohere_embedder() -> Embedder:
+    from django.core.cache import cache
+
     from documents.embedding.cohere import CohereEmbedder
+    from documents.embedding.pacing import Pace
 
     return CohereEmbedder.connect(
         api_key=settings.COHERE_API_KEY,
@@ -73,6 +76,7 @@ def cohere_embedder() -> Embedder:
         model=settings.COHERE_EMBED_MODEL,
         dimension=settings.COHERE_EMBED_DIMENSION,
         query_timeout=QUERY_TIMEOUT,
+        pace=Pace("cohere", cache),
     )
 
 

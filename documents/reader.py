@@ -1,6 +1,7 @@
 """The page behind a citation, for documents that are published nowhere else."""
 
 import posixpath
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
@@ -17,14 +18,23 @@ ADDRESS = "/read/"
 AS_STORED = "/@:!$&'()*+,;=~%"
 
 
+# A page of a PDF: goes on under the heading of the page before.
+PAGE = re.compile(r"page=(\d+)")
+
+
 @dataclass(frozen=True)
 class Part:
-    """A heading, or a piece of text."""
+    """A heading, a piece of text, or a place that an address may lead to."""
 
     heading: str = ""
     level: int = 0
     anchor: str = ""
     html: str = ""  # safe
+
+    @property
+    def place(self) -> str:
+        page = PAGE.fullmatch(self.anchor)
+        return f"Page {page[1]}" if page else "§"
 
 
 def read_page(request: HttpRequest, source: str, route: str) -> HttpResponse:
@@ -39,7 +49,9 @@ def read_page(request: HttpRequest, source: str, route: str) -> HttpResponse:
         raise Http404("There is nothing here, or it is not yours to see.")
     chunks = document.chunks.filter(enabled=True).order_by("position")
     shown = list(parts(chunks, links_of(document)))
-    return render(request, "documents/read.html", {"document": document, "parts": shown})
+    has_file = document.source.uploads.filter(key=document.key).exists()
+    about = {"document": document, "parts": shown, "has_file": has_file}
+    return render(request, "documents/read.html", about)
 
 
 def may_read(request: HttpRequest, document: Document) -> bool:
@@ -61,17 +73,23 @@ def links_of(document: Document) -> Callable[[str], str]:
 
 
 def parts(chunks: Iterable[Chunk], link: Callable[[str], str]) -> Iterable[Part]:
-    """Headings where the section changes, and the text of each chunk."""
+    """Headings where the section changes, and the text of each chunk; each anchor once."""
     shown: list[str] = []
     shown_anchor = ""
+    anchors: set[str] = {""}
     for chunk in chunks:
         path = chunk.heading_path
         for level, heading in enumerate(path, start=1):
             own = level == len(path)  # of two sections named alike, only the anchors differ
-            if path[:level] != shown[:level] or (own and chunk.anchor != shown_anchor):
+            another = own and chunk.anchor != shown_anchor and not PAGE.fullmatch(chunk.anchor)
+            if path[:level] != shown[:level] or another:
                 shown = path[:level]
-                anchor = chunk.anchor if own else ""
+                anchor = chunk.anchor if own and chunk.anchor not in anchors else ""
+                anchors.add(anchor)
                 yield Part(heading=heading, level=min(level, 6), anchor=anchor)
+        if chunk.anchor not in anchors:
+            anchors.add(chunk.anchor)
+            yield Part(anchor=chunk.anchor)
         shown, shown_anchor = list(path), chunk.anchor
         # Safe: nh3 has cleaned it, and links were led to pages of this reader alone.
         yield Part(html=mark_safe(markdown_to_html(chunk.text, link)))  # noqa: S308

@@ -2,7 +2,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from documents.models import Chunk, Document
+from documents.deletion import Receipt
+from documents.models import Chunk, Document, Source
 
 
 class DocumentSerializer(serializers.ModelSerializer[Document]):
@@ -30,3 +31,28 @@ class ChunkSerializer(serializers.ModelSerializer[Chunk]):
 
     def get_url(self, chunk: Chunk) -> Any:
         return chunk.url
+
+
+class ReceiptSerializer(serializers.Serializer[Receipt]):
+    """What was deleted, and how much of it is left where."""
+
+    documents = serializers.ListField(child=serializers.CharField(), help_text="source/key")
+    rows = serializers.IntegerField()
+    points = serializers.IntegerField(
+        allow_null=True, help_text="Of the index; null when it could not be asked."
+    )
+    files = serializers.IntegerField()
+    cached_answers = serializers.IntegerField()
+    pending = serializers.IntegerField(help_text="Chunks the index has not been told of.")
+    complete = serializers.BooleanField(help_text="Nothing is left.")
+
+
+class OriginSerializer(serializers.ModelSerializer[Source]):
+    corpus = serializers.SlugField(source="corpus.slug")
+
+    class Meta:
+        model = Source
+        fields = [
+            "id", "slug", "corpus", "kind", "location", "base_url", "trust_tier", "sync_hours",
+            "next_sync_at", "commit", "created_at",
+        ]  # fmt: skip

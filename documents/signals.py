@@ -2,5 +2,16 @@
 
 from django.dispatch import Signal
 
-# A curator asked for these sources to be read again. Arguments: sources (a list of Source).
+# Somebody asked for these sources to be read again. Arguments: sources (a list of Source), and
+# optionally keys (of the documents to read; none: all). Receivers return the rows of the work.
 ingestion_wanted = Signal()
+
+# The index could not be told of a change; whoever works in the background should do it later.
+index_owes = Signal()
+
+# The interval of a source was changed: it may be due earlier than anybody thinks.
+schedule_changed = Signal()
+
+# These documents are gone for good: work that waits for them is not needed any more. Sent inside
+# of the transaction. Arguments: source, keys. Receivers return how many rows they removed.
+documents_deleted = Signal()

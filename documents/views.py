@@ -1,19 +1,51 @@
-"""Read-only API: the documents and chunks behind citations."""
+"""API of the corpus: the documents and chunks behind citations, their files, and their deletion."""
 
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from asgiref.sync import sync_to_async
+from django.core.files import File
+from django.http import Http404, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.http import content_disposition_header
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import generics
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
+from rest_framework.response import Response
 
-from documents.models import Chunk, Document
+from documents.deletion import delete_documents
+from documents.models import Chunk, Document, Upload
+from documents.problems import Problem
 from documents.scope import Scope
-from documents.serializers import ChunkSerializer, DocumentSerializer
+from documents.serializers import ChunkSerializer, DocumentSerializer, ReceiptSerializer
+from documents.uploads import open_file
+
+FILE_PIECE = 65_536  # bytes
 
 
 def scope_of(request: Request) -> Scope:
     """Whoever authenticates the request has decided what it may read."""
     return cast(Any, request.auth).scope
+
+
+def require(request: Request, permission: str) -> None:
+    """A key made for ingestion, or an account with this permission; raises PermissionDenied.
+
+    Which corpora is another question: what lies outside of them is not found.
+    """
+    principal = cast(Any, request.auth)
+    by_key = principal.kind == "key"
+    if not (principal.may_ingest if by_key else request.user.has_perm(permission)):
+        raise PermissionDenied(
+            f"Use an API key that may ingest, or an account with the permission {permission}."
+        )
+
+
+def name_of(request: Request) -> str:
+    """Who it is, for the record."""
+    return request.user.get_username() or cast(Any, request.auth).owner
 
 
 @extend_schema(parameters=[OpenApiParameter("corpus", str), OpenApiParameter("source", str)])
@@ -38,6 +70,71 @@ class DocumentDetail(generics.RetrieveAPIView[Document]):
     def get_queryset(self) -> Any:
         readable = Document.objects.readable(scope_of(self.request))
         return readable.select_related("corpus", "source")
+
+    @extend_schema(responses={200: ReceiptSerializer, 202: ReceiptSerializer})
+    def delete(self, request: Request, pk: int) -> Response:
+        """Delete a document, also a withdrawn one; it does not come back with the next run.
+
+        Nobody sees it from now on. 200: nothing is left of it anywhere. 202: the index or the disk
+        could not do its part yet; the receipt says what is left, and a worker sees to it.
+        """
+        require(request, "documents.delete_document")
+        here = Document.objects.filter(corpus_id__in=scope_of(request).corpora, pk=pk)
+        receipt = delete_documents(here, by=name_of(request))
+        if not receipt.documents:  # none, or somebody else was faster
+            raise Http404
+        return Response(ReceiptSerializer(receipt).data, status=200 if receipt.complete else 202)
+
+
+class DocumentFile(generics.GenericAPIView[Document]):
+    """The file a document was made from."""
+
+    def get_queryset(self) -> Any:
+        return Document.objects.readable(scope_of(self.request))
+
+    @extend_schema(
+        responses={
+            (200, "application/octet-stream"): OpenApiResponse(
+                OpenApiTypes.BINARY, description="The file as it was uploaded, as an attachment."
+            )
+        }
+    )
+    def get(self, request: Request, pk: int) -> HttpResponseBase:
+        """The uploaded file, of documents that were uploaded. Never shown, only saved."""
+        document = self.get_object()
+        upload = generics.get_object_or_404(
+            Upload.objects.filter(source=document.source_id, key=document.key)
+        )
+        try:
+            file = open_file(upload)
+        except FileNotFoundError as error:
+            raise Problem(404, "file_missing", "The file is lost; upload it again.") from error
+        return attachment(file, upload)
+
+
+def attachment(file: File, upload: Upload) -> StreamingHttpResponse:
+    """Hostile until proven otherwise: of no type that a browser would show, and in a sandbox."""
+    return StreamingHttpResponse(
+        _pieces(file),
+        content_type="application/octet-stream",
+        headers={
+            "Content-Disposition": content_disposition_header(True, upload.key) or "attachment",
+            "Content-Length": str(upload.size),
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "private, no-store",
+        },
+    )
+
+
+async def _pieces(file: File) -> AsyncIterator[bytes]:
+    """An asynchronous server would read all of a synchronous one into memory first."""
+    read = sync_to_async(file.read, thread_sensitive=False)
+    try:
+        while piece := await read(FILE_PIECE):
+            yield piece
+    finally:
+        file.close()
 
 
 class ChunkDetail(generics.RetrieveAPIView[Chunk]):

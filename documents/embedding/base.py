@@ -22,11 +22,12 @@ class EmbeddingError(Exception):
     """The embedder could not turn a text into a vector. The message can be shown to an operator.
 
     `retryable`: the same call may succeed in a minute; False: it needs a hand, or the next month.
+    `retry_after`: seconds, when the provider said so.
     """
 
-    def __init__(self, message: str, *, retryable: bool = True):
+    def __init__(self, message: str, *, retryable: bool = True, retry_after: float | None = None):
         super().__init__(message)
-        self.retryable = retryable
+        self.retryable, self.retry_after = retryable, retry_after
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Cohere Embed: documents in batches with patience, a query once and quickly."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
 import cohere
@@ -11,6 +12,7 @@ import numpy as np
 from cohere.core.api_error import ApiError
 
 from documents.embedding.base import EmbeddingError, EmbeddingSpace, Matrix, Vector
+from documents.embedding.pacing import Pace
 from documents.event_loops import per_event_loop
 
 BATCH_SIZE = 96  # Cohere's limit
@@ -35,15 +37,22 @@ class CohereEmbedder:
         async_client: Callable[[], cohere.AsyncClientV2],
         model: str,
         dimension: int,
-        sleep: Callable[[float], None] = time.sleep,
+        pace: Pace | None = None,
     ):
         self.client, self.async_client = client, async_client
-        self.model, self.sleep = model, sleep
+        self.model, self.pace = model, pace or Pace("cohere")
         self.space = EmbeddingSpace("cohere", model, dimension)
 
     @classmethod
     def connect(
-        cls, *, api_key: str, base_url: str, model: str, dimension: int, query_timeout: float
+        cls,
+        *,
+        api_key: str,
+        base_url: str,
+        model: str,
+        dimension: int,
+        query_timeout: float,
+        pace: Pace | None = None,
     ) -> "CohereEmbedder":
         # No proxies or .netrc out of the environment: what is configured is what is called.
         options: dict[str, Any] = {"api_key": api_key, "base_url": base_url, "max_retries": 0}
@@ -58,6 +67,7 @@ class CohereEmbedder:
             ),
             model,
             dimension,
+            pace,
         )
 
     def embed_documents(self, texts: Sequence[str]) -> Matrix:
@@ -72,15 +82,24 @@ class CohereEmbedder:
         return self._vectors(response, 1)[0]
 
     def _embed_batch(self, texts: Sequence[str]) -> Matrix:
+        """Never before the provider said it may, and not for ever: a run has more patience."""
         for attempt in range(len(WAITS) + 1):
+            if (left := self.pace.left()) > LONGEST_WAIT:
+                message = f"Cohere asked to wait for another {left:.0f} seconds."
+                raise EmbeddingError(message, retry_after=left)
+            self.pace.wait()
             try:
                 with vendor_errors(self.model):
                     response = self.client.embed(**self._request(texts, "search_document"))
                 return self._vectors(response, len(texts))
             except EmbeddingError as error:
-                if not error.retryable or attempt == len(WAITS):
+                if not error.retryable:
                     raise
-                self.sleep(wait_before_retry(error.__cause__, attempt))
+                wait = wait_before_retry(error.__cause__, attempt)
+                self.pace.slow_down(wait)  # also whoever comes after us
+                if attempt == len(WAITS) or wait > LONGEST_WAIT:
+                    error.retry_after = wait
+                    raise
         raise AssertionError("unreachable")
 
     def _request(self, texts: Sequence[str], input_type: str) -> dict[str, Any]:
@@ -158,10 +177,25 @@ def reason_of(error: ApiError) -> str:
 
 
 def wait_before_retry(cause: BaseException | None, attempt: int) -> float:
-    if not isinstance(cause, ApiError) or cause.status_code != 429:
-        return WAITS[attempt]
-    headers = {name.lower(): value for name, value in (cause.headers or {}).items()}
+    """Seconds; as the provider said, or as long as such a trouble usually lasts."""
+    headers: dict[str, str] = {}
+    limited = isinstance(cause, ApiError) and cause.status_code == 429
+    if isinstance(cause, ApiError):
+        headers = {name.lower(): value for name, value in (cause.headers or {}).items()}
+    waits = RATE_LIMIT_WAITS if limited else WAITS
+    return retry_after(headers.get("retry-after", "")) or waits[min(attempt, len(waits) - 1)]
+
+
+def retry_after(value: str) -> float | None:
+    """Seconds, from seconds or an HTTP date (RFC 9110, 10.2.3)."""
     try:
-        return min(float(headers["retry-after"]), LONGEST_WAIT)
-    except (KeyError, ValueError):
-        return RATE_LIMIT_WAITS[attempt]
+        return max(float(value), 0.0)
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)

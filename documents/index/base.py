@@ -48,6 +48,17 @@ class IndexHit:
     similarity: float | None = None
 
 
+@dataclass(frozen=True)
+class StoredPoint:
+    """What a store holds for one chunk, to be compared with its row."""
+
+    chunk_id: UUID
+    source: str  # slug
+    payload: Payload | None  # None: a replica takes it from the row
+    change: int = 0  # the outbox had been read up to here when it was written
+    damage: str = ""  # what is wrong with its vectors
+
+
 def ranked(hits: Iterable[IndexHit]) -> list[IndexHit]:
     """Best first, and always the same way where scores are equal."""
     return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))
@@ -66,9 +77,17 @@ class IndexWriter(Protocol):
         """Which of these chunks have a vector in this space already."""
         ...
 
-    def upsert(self, points: Sequence[IndexPoint]) -> None: ...
+    def upsert(self, points: Sequence[IndexPoint]) -> None:
+        """Store them; found by a search once their rows are there and the store was drained."""
+        ...
 
-    def delete(self, chunk_ids: Iterable[UUID]) -> None: ...
+    def purge(self, chunk_ids: Iterable[UUID]) -> None:
+        """Remove the points of those of these chunks that have no row."""
+        ...
+
+    def owed(self) -> int:
+        """Changes of rows that the store has not been told of."""
+        ...
 
     def drain(self) -> int:
         """Bring the store in line with the outbox (IndexChange rows); returns how many it read."""
@@ -88,5 +107,52 @@ class IndexSearcher(Protocol):
         ...
 
 
-class Index(IndexWriter, IndexSearcher, Protocol):
-    """Both sides of one store."""
+class IndexKeeper(IndexWriter, Protocol):
+    """What `reconcile` and `reindex` need besides: to look at the whole store, and to change it."""
+
+    def faults(self) -> list[str]:
+        """What is wrong with the store itself, each of which `prepare` mends; raises SpaceMismatch
+        where it must not be mended, because another space is in use."""
+        ...
+
+    def scroll(self, after: UUID, limit: int) -> list[StoredPoint]:
+        """The next points of this space, in the order of their ids."""
+        ...
+
+    def stored(self, chunk_ids: Iterable[UUID]) -> list[StoredPoint]:
+        """The points of these chunks, as many as there are."""
+        ...
+
+    def count(self) -> int:
+        """Exactly how many points there are in this space."""
+        ...
+
+    def delete(self, chunk_ids: Iterable[UUID]) -> None:
+        """Whatever the rows say: only for who is about to store them anew."""
+        ...
+
+    # Spaces side by side
+
+    def build(self) -> None:
+        """Make room for this space beside the one in use; nothing is searched there yet."""
+        ...
+
+    def activate(self) -> None:
+        """Make this space the one in use, in one step."""
+        ...
+
+    def previous(self) -> "IndexKeeper | None":
+        """The space that was in use before, if it can be gone back to by `activate`."""
+        ...
+
+    def spare(self) -> dict[str, int]:
+        """What is kept of other spaces, not in use: its name, and how many points it holds."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Delete something spare, for good."""
+        ...
+
+
+class Index(IndexKeeper, IndexSearcher, Protocol):
+    """All sides of one store."""

@@ -9,9 +9,16 @@ from uuid import UUID
 
 import numpy as np
 from django.db import DatabaseError, transaction
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from documents.embedding.base import EmbeddingSpace, Vector
-from documents.index.base import IndexHit, IndexPoint, IndexQuery, IndexUnavailable
+from documents.index.base import (
+    IndexHit,
+    IndexPoint,
+    IndexQuery,
+    IndexUnavailable,
+    StoredPoint,
+)
 from documents.index.payload import payload_of
 from documents.index.sparse import encode_document
 from documents.models import Chunk, ChunkVector, Document, IndexChange
@@ -22,6 +29,8 @@ logger = logging.getLogger(__name__)
 # Rows in memory at a time, while a replica is filled or caught up.
 BATCH_SIZE = 500
 KEPT_CHANGES = 20_000
+# How far a stored vector may be from the length 1: half floats, and embedders that round.
+ROUNDING = 0.1
 # As pk and chunk: a restored database may have given the same number to another chunk.
 Change = tuple[int, UUID]
 
@@ -61,7 +70,12 @@ class EmbeddedIndex:
 
     def upsert(self, points: Sequence[IndexPoint]) -> None:
         rows = [
-            ChunkVector(chunk_id=point.chunk_id, space=str(self.space), vector=packed(point.dense))
+            ChunkVector(
+                chunk_id=point.chunk_id,
+                space=str(self.space),
+                source=point.payload.get("source", ""),
+                vector=packed(point.dense),
+            )
             for point in points
         ]
         with transaction.atomic():
@@ -70,7 +84,7 @@ class EmbeddedIndex:
                 batch_size=BATCH_SIZE,
                 update_conflicts=True,
                 unique_fields=["chunk", "space"],
-                update_fields=["vector"],
+                update_fields=["vector", "source"],
             )
             self._announce(point.chunk_id for point in points)
 
@@ -79,6 +93,15 @@ class EmbeddedIndex:
             with transaction.atomic():
                 ChunkVector.objects.filter(space=str(self.space), chunk_id__in=ids).delete()
                 self._announce(ids)
+
+    def purge(self, chunk_ids: Iterable[UUID]) -> None:
+        has_row = Exists(Chunk.objects.filter(pk=OuterRef("chunk_id")))
+        for ids in batches(chunk_ids):
+            vectors = ChunkVector.objects.filter(space=str(self.space), chunk_id__in=ids)
+            vectors.filter(~has_row).delete()
+
+    def owed(self) -> int:
+        return 0  # the rows are the store
 
     def drain(self) -> int:
         """Forget old changes. The newest stay, as every process reads them at its own pace; one
@@ -93,6 +116,51 @@ class EmbeddedIndex:
         for ids in batches(chunk_ids):
             published = Chunk.objects.filter(pk__in=ids).values_list("pk", flat=True)
             IndexChange.objects.record(list(published))
+
+    # The store as a whole
+
+    def faults(self) -> list[str]:
+        return []
+
+    def scroll(self, after: UUID, limit: int) -> list[StoredPoint]:
+        rows = ChunkVector.objects.filter(space=str(self.space), chunk_id__gt=after)
+        return self._stored(rows.order_by("chunk_id")[:limit])
+
+    def stored(self, chunk_ids: Iterable[UUID]) -> list[StoredPoint]:
+        rows = ChunkVector.objects.filter(space=str(self.space))
+        return [
+            point
+            for ids in batches(chunk_ids)
+            for point in self._stored(rows.filter(chunk_id__in=ids))
+        ]
+
+    def _stored(self, rows: QuerySet[ChunkVector]) -> list[StoredPoint]:
+        found = list(rows.values_list("chunk_id", "source", "vector"))
+        damages = damaged([bytes(vector) for _pk, _source, vector in found], self.space.dimension)
+        return [
+            StoredPoint(chunk_id, source, None, damage=damage)
+            for (chunk_id, source, _vector), damage in zip(found, damages, strict=True)
+        ]
+
+    def count(self) -> int:
+        return ChunkVector.objects.filter(space=str(self.space)).count()
+
+    def build(self) -> None:
+        """Nothing to do: every space has its own rows."""
+
+    def activate(self) -> None:
+        """The settings alone say which space a process searches."""
+
+    def previous(self) -> None:
+        """Nothing to switch: with the former settings the former vectors are searched again."""
+
+    def spare(self) -> dict[str, int]:
+        others = ChunkVector.objects.exclude(space=str(self.space)).order_by("space")
+        return dict(others.values_list("space").annotate(Count("pk")))
+
+    def drop(self, name: str) -> None:
+        if name != str(self.space):
+            ChunkVector.objects.filter(space=name).delete()
 
     # Searching
 
@@ -184,13 +252,13 @@ def new_replica(space: EmbeddingSpace, fusion: str) -> Replica:
     try:
         from documents.index.edge import EdgeReplica
     except ImportError:
-        from documents.index.qdrant import memory_replica
+        from documents.index.qdrant_collection import MemoryReplica
 
         logger.warning(
             "qdrant-edge-py is not available: searching in plain Python, which is slow beyond "
             "about 2000 chunks"
         )
-        return memory_replica(space, fusion)
+        return MemoryReplica(space, fusion)
     return EdgeReplica(space, fusion)
 
 
@@ -202,6 +270,23 @@ def unpacked(vector: bytes | memoryview, dimension: int) -> Vector | None:
     if len(vector) != 2 * dimension or not dimension:
         return None  # none yet, or damaged: then words still find it
     return np.frombuffer(vector, "<f2").astype(np.float32)
+
+
+def damaged(vectors: Sequence[bytes], dimension: int) -> list[str]:
+    """What is wrong with each of them; empty where nothing is. They are unit vectors."""
+    size = 2 * dimension
+    found = ["" if len(vector) == size else "its vector has a wrong length" for vector in vectors]
+    whole = [row for row, damage in enumerate(found) if not damage]
+    if not dimension or not whole:
+        return found
+    numbers = np.frombuffer(b"".join(vectors[row] for row in whole), "<f2").astype(np.float32)
+    norms = np.linalg.norm(numbers.reshape(-1, dimension), axis=1)
+    for place in np.flatnonzero(~(abs(norms - 1) < ROUNDING)):  # also true of what is no number
+        norm = norms[place]
+        found[whole[place]] = (
+            f"its vector is {norm:.2g} long" if np.isfinite(norm) else "its vector is not finite"
+        )
+    return found
 
 
 def batches(chunk_ids: Iterable[UUID]) -> Iterator[list[UUID]]:

@@ -1,6 +1,8 @@
 """What a point carries beside its vectors, and which of it a search can be narrowed by."""
 
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from documents.models import Chunk, Document
 from documents.scope import Scope
@@ -29,6 +31,12 @@ def payload_of(chunk: Chunk, document: Document | None = None) -> dict[str, Any]
         "sections": chunk.heading_path,
         LIVE_FIELD: published and chunk.enabled,
     }
+
+
+def current_payloads(chunk_ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Of those that have a row."""
+    rows = Chunk.objects.filter(pk__in=chunk_ids).select_related("document__source")
+    return {chunk.pk: payload_of(chunk) for chunk in rows}
 
 
 def conditions(scope: Scope) -> dict[str, list[str]]:

@@ -2,29 +2,27 @@
 
 import asyncio
 import hashlib
-import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from qdrant_client import AsyncQdrantClient, QdrantClient, models
 
 from documents.embedding.base import EmbeddingSpace
 from documents.event_loops import per_event_loop
-from documents.index.base import IndexHit, IndexPoint, IndexQuery, Payload, SpaceMismatch
-from documents.index.payload import KEYWORD_FIELDS, LIVE_FIELD, payload_of
-from documents.index.qdrant_requests import (
-    EXACT_SCORES,
-    hits,
-    point_struct,
-    search_requests,
-    vendor_errors,
+from documents.failpoints import failpoint
+from documents.index.base import (
+    IndexHit,
+    IndexPoint,
+    IndexQuery,
+    SpaceMismatch,
+    StoredPoint,
 )
-from documents.models import Chunk, IndexChange
-
-BATCH_SIZE = 100
-T = TypeVar("T")
+from documents.index.payload import LIVE_FIELD, current_payloads
+from documents.index.qdrant_collection import BATCH_SIZE, QdrantCollection
+from documents.index.qdrant_requests import EXACT_SCORES, hits, search_requests, vendor_errors
+from documents.models import Chunk, Document, IndexChange
 
 
 class QdrantIndex:
@@ -44,7 +42,8 @@ class QdrantIndex:
         self.alias, self.space, self.fusion = alias, space, fusion
         # Read and written under its own name, which is made from the space: when the alias moves
         # to another space under a running process, it keeps comparing like with like.
-        self.collection = f"{alias}__{hashlib.sha256(str(space).encode()).hexdigest()[:8]}"
+        self.collection = self._name(str(space))
+        self._collections: dict[str, QdrantCollection] = {}
 
     @classmethod
     def connect(
@@ -67,25 +66,28 @@ class QdrantIndex:
             fusion=fusion,
         )
 
-    # The collection and its alias
+    # The family: the collections of all spaces, and the alias on one of them
 
-    def prepare(self) -> None:
-        with vendor_errors():
-            active = self.active_collection()
-            if active is not None and active != self.collection:
-                raise self._mismatch(active)
-            self.create_collection()
-            if active is None:
-                self.activate()
+    def _name(self, space: str) -> str:
+        return f"{self.alias}__{hashlib.sha256(space.encode()).hexdigest()[:8]}"
 
-    def _mismatch(self, active: str) -> SpaceMismatch:
+    def _named(self, name: str) -> QdrantCollection:
+        if name not in self._collections:
+            on_server = self.async_client is not None
+            self._collections[name] = QdrantCollection(self.client, name, on_server=on_server)
+        return self._collections[name]
+
+    @property
+    def own(self) -> QdrantCollection:
+        return self._named(self.collection)
+
+    def family(self) -> list[QdrantCollection]:
+        """Those of our alias that exist now."""
+        return [self._named(name) for name in self._names() if name.startswith(f"{self.alias}__")]
+
+    def _names(self) -> list[str]:
         with vendor_errors():
-            stamp = self._stamp(active)
-        return SpaceMismatch(
-            f"The alias {self.alias!r} in Qdrant points to vectors of the space {stamp}, but the "
-            f"settings select {self.space}. Put the settings back, or set QDRANT_COLLECTION to a "
-            "new name and run `manage.py ingest` to fill it."
-        )
+            return sorted(item.name for item in self.client.get_collections().collections)
 
     def active_collection(self) -> str | None:
         """Where the alias points to."""
@@ -94,141 +96,170 @@ class QdrantIndex:
         targets = {alias.alias_name: alias.collection_name for alias in aliases}
         return targets.get(self.alias)
 
-    def create_collection(self) -> None:
-        """Beside any other; nothing is read from it before `activate`."""
-        with vendor_errors():
-            names = {item.name for item in self.client.get_collections().collections}
-            if self.alias in names:
-                raise SpaceMismatch(
-                    f"Qdrant has a collection named {self.alias!r} that this application did not "
-                    "make. Set QDRANT_COLLECTION to another name."
-                )
-            if self.collection not in names:
-                self._create()
-            if (stamp := self._stamp(self.collection)) != str(self.space):
-                raise SpaceMismatch(
-                    f"The collection {self.collection} holds vectors of the space {stamp}, not "
-                    f"{self.space}. Delete it, or set QDRANT_COLLECTION to another name."
-                )
-            if self.async_client is not None:  # the in-memory client has no payload indexes
-                self._index_payload()
+    def prepare(self) -> None:
+        active = self._checked_active()
+        self.build()
+        if active is None:
+            self.activate()
+
+    def open(self) -> None:
+        self._checked_active()
+
+    def _checked_active(self) -> str | None:
+        active = self.active_collection()
+        if active is not None and active != self.collection:
+            raise SpaceMismatch(
+                f"The alias {self.alias!r} in Qdrant points to vectors of the space "
+                f"{self._named(active).stamp}, but the settings select {self.space}. Put the "
+                "settings back, or run `manage.py reindex`: it builds the index for the new space "
+                "beside the one in use and then switches over."
+            )
+        return active
+
+    def build(self) -> None:
+        names = self._names()
+        if self.alias in names:
+            raise SpaceMismatch(
+                f"Qdrant has a collection named {self.alias!r} that this application did not "
+                "make. Set QDRANT_COLLECTION to another name."
+            )
+        if self.collection not in names:
+            self.own.create(self.space)
+        if (stamp := self.own.stamp) != str(self.space):
+            raise SpaceMismatch(
+                f"The collection {self.collection} holds vectors of the space {stamp}, not "
+                f"{self.space}. Delete it, or set QDRANT_COLLECTION to another name."
+            )
+        self.own.index_payload(again=True)
 
     def activate(self) -> None:
-        """Point the alias here, in one step."""
+        active = self.active_collection()
         operations: list[Any] = []
+        if active == self.collection:
+            return
+        if active is not None:
+            self.own.remember_previous(active)
+            old = models.DeleteAlias(alias_name=self.alias)
+            operations.append(models.DeleteAliasOperation(delete_alias=old))
+        new = models.CreateAlias(collection_name=self.collection, alias_name=self.alias)
+        operations.append(models.CreateAliasOperation(create_alias=new))
         with vendor_errors():
-            if self.active_collection() is not None:
-                old = models.DeleteAlias(alias_name=self.alias)
-                operations.append(models.DeleteAliasOperation(delete_alias=old))
-            new = models.CreateAlias(collection_name=self.collection, alias_name=self.alias)
-            operations.append(models.CreateAliasOperation(create_alias=new))
             self.client.update_collection_aliases(operations)
 
-    def _create(self) -> None:
-        int8 = models.ScalarQuantizationConfig(
-            type=models.ScalarType.INT8, quantile=0.99, always_ram=True
-        )
-        dense = models.VectorParams(
-            size=self.space.dimension,
-            distance=models.Distance.COSINE,
-            on_disk=True,
-            quantization_config=models.ScalarQuantization(scalar=int8),
-        )
-        self.client.create_collection(
-            self.collection,
-            vectors_config={"dense": dense} if self.space.dimension else {},
-            sparse_vectors_config={"bm25": models.SparseVectorParams(modifier=models.Modifier.IDF)},
-            on_disk_payload=True,
-            # As Qdrant Cloud has it: a filter on a field without an index fails here too.
-            strict_mode_config=models.StrictModeConfig(
-                enabled=True, unindexed_filtering_retrieve=False, unindexed_filtering_update=False
-            ),
-            metadata={"space": str(self.space)},
+    def previous(self) -> "QdrantIndex | None":
+        active = self.active_collection()
+        before = self._named(active).metadata().get("previous") if active else None
+        if before is None or before not in self._names():
+            return None
+        return QdrantIndex(
+            self.client,
+            self.async_client,
+            alias=self.alias,
+            space=space_of(self._named(before).stamp),
+            fusion=self.fusion,
         )
 
-    def _index_payload(self) -> None:
-        """Again at every start: harmless, and an upgrade may bring a new field."""
-        for field in KEYWORD_FIELDS:
-            schema = models.KeywordIndexParams(
-                type=models.KeywordIndexType.KEYWORD, is_tenant=field == "corpus" or None
-            )
-            self.client.create_payload_index(self.collection, field, schema, wait=True)
-        boolean = models.PayloadSchemaType.BOOL
-        self.client.create_payload_index(self.collection, LIVE_FIELD, boolean, wait=True)
+    def spare(self) -> dict[str, int]:
+        kept = (self.collection, self.active_collection())
+        others = [collection for collection in self.family() if collection.name not in kept]
+        return {collection.name: collection.count() for collection in others}
 
-    def _stamp(self, collection: str) -> str:
-        metadata = self.client.get_collection(collection).config.metadata or {}
-        return str(metadata.get("space", "unknown"))
+    def drop(self, name: str) -> None:
+        if name in self.spare():
+            with vendor_errors():
+                self.client.delete_collection(name)
+            self._collections.pop(name, None)
 
-    # Writing
-
-    def present(self, chunk_ids: Iterable[UUID]) -> set[UUID]:
-        found: set[UUID] = set()
-        with vendor_errors():
-            for ids in batches(list(chunk_ids)):
-                records = self.client.retrieve(
-                    self.collection, list(map(str, ids)), with_payload=False, with_vectors=False
-                )
-                found.update(UUID(str(record.id)) for record in records)
+    def faults(self) -> list[str]:
+        active = self._checked_active()
+        if self.collection not in self._names():
+            return [f"the collection {self.collection} is missing"]
+        found = [
+            f"the field {field!r} has no payload index" for field in self.own.fields_without_index()
+        ]
+        if active is None:
+            found.append(f"the alias {self.alias!r} is missing")
         return found
 
+    # Points
+
+    def present(self, chunk_ids: Iterable[UUID]) -> set[UUID]:
+        return self.own.present(chunk_ids)
+
+    def scroll(self, after: UUID, limit: int) -> list[StoredPoint]:
+        return self.own.scroll(after, limit, self._vectors)
+
+    def stored(self, chunk_ids: Iterable[UUID]) -> list[StoredPoint]:
+        return self.own.stored(chunk_ids, self._vectors)
+
+    @property
+    def _vectors(self) -> list[str]:
+        return ["dense", "bm25"] if self.space.dimension else ["bm25"]
+
+    def count(self) -> int:
+        return self.own.count() if self.collection in self._names() else 0
+
     def upsert(self, points: Sequence[IndexPoint]) -> None:
-        with vendor_errors():
-            for some in batches(points):
-                structs = [point_struct(point) for point in some]
-                self.client.upsert(self.collection, structs, wait=True)
-        # A chunk that had its row before its point is nobody else's news: `drain` makes it live.
-        not_live = [point.chunk_id for point in points if not point.payload.get(LIVE_FIELD)]
-        IndexChange.objects.record(list(current_payloads(not_live)))
+        # Not live yet, whatever the row said when it was read: only `drain` knows which of two
+        # writers has read it later.
+        self.own.upsert(
+            [replace(point, payload={**point.payload, LIVE_FIELD: False}) for point in points]
+        )
+        # A chunk that had its row before its point is nobody else's news.
+        ids = [point.chunk_id for point in points]
+        rows = Chunk.objects.filter(pk__in=ids).values_list("pk", flat=True)
+        IndexChange.objects.record(list(rows))
 
     def delete(self, chunk_ids: Iterable[UUID]) -> None:
-        with vendor_errors():
-            for ids in batches(list(chunk_ids)):
-                selected = models.PointIdsList(points=list(map(str, ids)))
-                self.client.delete(self.collection, selected, wait=True)
+        self.own.delete(chunk_ids)
+
+    def purge(self, chunk_ids: Iterable[UUID]) -> None:
+        """Through the outbox, as every deletion: the rows are looked at once more."""
+        IndexChange.objects.record(list(chunk_ids))
+        self.drain()
+
+    # The outbox
+
+    def owed(self) -> int:
+        return IndexChange.objects.count()
 
     def drain(self) -> int:
         handled = 0
         while changes := list(IndexChange.objects.values_list("pk", "chunk_id")[:BATCH_SIZE]):
-            self._converge({chunk_id for _pk, chunk_id in changes})
+            # Numbers are committed in their order, so all up to the last one have been read.
+            self._converge({chunk_id for _pk, chunk_id in changes}, changes[-1][0])
+            failpoint("drain.written")
             # Only now: after a failure they are still there for the next time.
             IndexChange.objects.filter(pk__in=[pk for pk, _chunk_id in changes]).delete()
+            failpoint("drain.forgotten")
             handled += len(changes)
         return handled
 
-    def _converge(self, chunk_ids: set[UUID]) -> None:
-        """Rows into points. Looks at the rows again afterwards: another process may have drained
-        a newer state meanwhile, which must not be overwritten with what was read before."""
-        written = None
-        while written != (payloads := current_payloads(chunk_ids)):
-            self.delete(chunk_ids - payloads.keys())
-            # Qdrant refuses to set the payload of a point that is not there (`reconcile` adds it).
-            present = self.present(payloads)
-            self._set_payloads({pk: payloads[pk] for pk in payloads if pk in present})
-            written = payloads
+    def _converge(self, chunk_ids: set[UUID], change: int) -> None:
+        """Rows into points, in every collection of the family: the outbox is read only once.
 
-    def _set_payloads(self, payloads: dict[UUID, Payload]) -> None:
-        alike: dict[str, list[UUID]] = defaultdict(list)
-        for chunk_id, payload in payloads.items():
-            alike[json.dumps(payload, sort_keys=True)].append(chunk_id)
-        operations = [
-            models.OverwritePayloadOperation(
-                overwrite_payload=models.SetPayload(
-                    payload=json.loads(payload), points=list(map(str, ids))
-                )
-            )
-            for payload, ids in alike.items()
-        ]
-        if operations:
-            with vendor_errors():
-                self.client.batch_update_points(self.collection, operations, wait=True)
+        The family is asked for after the outbox was read. A collection that is made later gets
+        its points, and a row in the outbox for each of them, later still.
+        """
+        payloads = current_payloads(chunk_ids)
+        for collection in self.family():
+            collection.delete_unless_newer(chunk_ids - payloads.keys(), change)
+            failpoint("drain.deleted")
+            collection.set_unless_newer(payloads, change)
+            # In this order: nobody who knows less can delete a point that was just written.
+            missing = payloads.keys() - collection.present(payloads)
+            if missing:
+                self._unverify(missing, collection.name)
+
+    def _unverify(self, chunk_ids: set[UUID], collection: str) -> None:
+        """The documents count as unfinished from now on: their next run embeds what is missing."""
+        documents = Document.objects.filter(chunks__in=chunk_ids).exclude(space="")
+        for space in set(documents.values_list("space", flat=True)):
+            if self._name(space) == collection:
+                lost = documents.filter(space=space).values_list("pk", flat=True)
+                Document.objects.filter(pk__in=list(lost), space=space).update(space="")
 
     # Searching
-
-    def open(self) -> None:
-        active = self.active_collection()
-        if active is not None and active != self.collection:
-            raise self._mismatch(active)
 
     async def search(self, query: IndexQuery, *, limit: int) -> list[IndexHit]:
         if self.async_client is None:
@@ -241,26 +272,11 @@ class QdrantIndex:
             return hits(found)
 
     def search_now(self, query: IndexQuery, limit: int) -> list[IndexHit]:
-        """For the in-memory client, which knows no quantisation."""
-        requests = search_requests(query, self.fusion, limit, params=None)
-        if not requests:
-            return []
-        with vendor_errors():
-            return hits(self.client.query_batch_points(self.collection, requests))
+        return self.own.search_now(query, limit, self.fusion)
 
 
-def memory_replica(space: EmbeddingSpace, fusion: str) -> QdrantIndex:
-    """For the embedded index, where Qdrant's engine cannot be had."""
-    index = QdrantIndex(QdrantClient(":memory:"), None, alias="replica", space=space, fusion=fusion)
-    index.prepare()
-    return index
-
-
-def current_payloads(chunk_ids: Iterable[UUID]) -> dict[UUID, Payload]:
-    rows = Chunk.objects.filter(pk__in=chunk_ids).select_related("document__source")
-    return {chunk.pk: payload_of(chunk) for chunk in rows}
-
-
-def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), BATCH_SIZE):
-        yield items[start : start + BATCH_SIZE]
+def space_of(stamp: str) -> EmbeddingSpace:
+    """What `str(space)` was made from; a model's name may hold slashes."""
+    provider, _, rest = stamp.partition("/")
+    model, dimension, chunker = rest.rsplit("/", 2)
+    return EmbeddingSpace(provider, model, int(dimension), int(chunker.removeprefix("c")))
