@@ -4,6 +4,7 @@ import re
 
 from ingestion.parsing.base import Span
 from ingestion.parsing.brackets import Braces
+from ingestion.parsing.routes import MKDOCS, PLAIN
 
 # A new block begins here, so inline code that is still open does not go on.
 BLOCK_EDGE = re.compile(
@@ -13,12 +14,20 @@ BLOCK_EDGE = re.compile(
 BLANK_LINE = re.compile(r"\n[ \t]*(?:\n|\Z)")
 
 MDX_TOKEN = re.compile(r"\\.|`+|<|\{|\$")
-TOKEN = re.compile(r"\\.|`+|<|\{(?=/\*|%)")
+TOKEN = re.compile(r"\\.|`+|<|\{(?=/\*|%|[:.#]|[ \t]+[.#]|[ \t]*[\w-]{1,40}=)|:(?=[a-z]+-)")
 AUTOLINK = re.compile(r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*>|<[^\s<>@]+@[^\s<>@]+>")
 TAG = re.compile(r"<(?P<close>/)?(?P<name>[A-Za-z][\w.-]*(?::[\w.-]+)?)(?=[\s/>])")
 FRAGMENT = re.compile(r"</?>")
 ATTRIBUTES = re.compile(r"[^\"'{}<>\n]*")
 CLOSED_NAME = re.compile(r"</([A-Za-z][\w.-]*)")
+# Attributes of Python-Markdown, kramdown, goldmark and mdBook: { .class #id key="value" }
+_ATTRIBUTE = r"""(?:[.#][\w:.-]+|[\w:-]+=(?:"[^"\n]*"|'[^'\n]*'|[^\s"'{}=]+))"""
+ATTRIBUTE_LIST = re.compile(
+    rf"\{{(?::[ \t]*[\w-]{{1,40}}|:?[ \t]*{_ATTRIBUTE}(?:[ \t]+{_ATTRIBUTE}){{0,20}})[ \t]*\}}"
+)
+TO_ITS_END = re.compile(r"[ \t]*(?=\n|\Z)")
+ATTRIBUTED = frozenset(")]*_`\"'^~=+>:")  # an inline element ends here, so attributes may follow
+ICON = re.compile(r":(?:material|octicons|fontawesome|simple)-[a-z0-9-]+:")
 HEADING_ID = re.compile(r"\{:?[ \t]?#[^\n]{1,300}\}[ \t]*(?=\n|\Z)")
 STRING_CHILD = re.compile(r"\{\s*(?P<quote>['\"`])(?P<text>[^'\"`\\$]*)(?P=quote)\s*\}")
 MATH = re.compile(r"(?<![\w$\\])\$(?![\s$])[^$\n]{1,500}?(?<!\s)\$(?!\d)|\$\$[^$]{1,5000}?\$\$")
@@ -41,8 +50,8 @@ HTML_NAMES = frozenset(
 class InlineMarkup:
     """Collects the spans of markup in `spans`; what runs over a line is followed to its end."""
 
-    def __init__(self, text: str, *, mdx: bool):
-        self.text, self.mdx = text, mdx
+    def __init__(self, text: str, *, mdx: bool, site_kind: str = PLAIN):
+        self.text, self.mdx, self.site_kind = text, mdx, site_kind
         self.spans: list[Span] = []
         self.structure: list[tuple[int, str]] = []  # what the Markdown parser must see instead
         self.token = MDX_TOKEN if mdx else TOKEN
@@ -62,7 +71,10 @@ class InlineMarkup:
                 case "<":
                     position = self._tag(start)
                 case "{":
-                    position = self._expression(start)
+                    position = self._braces(start)
+                case ":":
+                    icon = ICON.match(self.text, start) if self.site_kind == MKDOCS else None
+                    position = self._take(start, icon.end() if icon else None)
                 case "$":
                     math = MATH.match(self.text, start)
                     position = math.end() if math else token.end()
@@ -169,6 +181,21 @@ class InlineMarkup:
             for line in re.finditer(r"^[ ]{0,3}[#>*+=-]", self.text[start:end], re.MULTILINE):
                 self.structure.append((start + line.end() - 1, "x"))
 
+    def _braces(self, start: int) -> int:
+        if self.mdx or self.text[start + 1] in "/%":
+            return self._expression(start)
+        found = ATTRIBUTE_LIST.match(self.text, start)
+        if found is None or (self.site_kind == PLAIN and self.text[start + 1] != ":"):
+            return start + 1
+        reach = max(0, start - 2_000)  # a line may have no end for megabytes
+        line = self.text[self.text.rfind("\n", reach, start) + 1 or reach : start]
+        at_end = TO_ITS_END.match(self.text, found.end())
+        if line.lstrip(" \t>").startswith("#"):  # a heading's id is read with the heading
+            return found.end() if "#" in found[0] else self._take(start, found.end())
+        if at_end and (not line.strip(" \t>") or found[0].startswith("{:")):
+            return self._take(start, at_end.end())
+        return self._take(start, found.end() if line[-1:] in ATTRIBUTED else None)
+
     def _expression(self, start: int) -> int:
         if self.text.startswith("{/*", start):
             comment = self._after("*/", start + 3)
@@ -187,3 +214,13 @@ class InlineMarkup:
             flows = not self.text[self.text.rfind("\n", 0, start) + 1 : start].strip()
             end = end if flows else None
         return self._take(start, end)
+
+
+def component_end(text: str, start: int) -> int | None:
+    """Where the component whose tag begins here ends: its own `/>`, or its closing tag."""
+    tag = TAG.match(text, start)
+    end = InlineMarkup(text, mdx=True)._end_of_tag(tag.end()) if tag else None
+    if tag is None or end is None or text.startswith("/>", end - 2):
+        return end
+    closing = re.compile(rf"</{re.escape(tag['name'])}\s*>").search(text, end)
+    return closing.end() if closing else end

@@ -12,8 +12,14 @@ from mdit_py_plugins.admon import admon_plugin
 from ingestion.parsing.base import Block, ParsedDocument, Section, Span, without
 from ingestion.parsing.frontmatter import read_front_matter
 from ingestion.parsing.mdx import Prepass, find_markup
-from ingestion.parsing.routes import DOCUSAURUS, MKDOCS, PLAIN
-from ingestion.parsing.slugs import GithubAnchors, PythonMarkdownAnchors, split_explicit_id
+from ingestion.parsing.routes import DOCUSAURUS, HUGO, MDBOOK, MKDOCS, PLAIN
+from ingestion.parsing.slugs import (
+    GithubAnchors,
+    HugoAnchors,
+    MdbookAnchors,
+    PythonMarkdownAnchors,
+    split_explicit_id,
+)
 
 LEAVES = {"fence": "code", "code_block": "code", "hr": "rule", "html_block": "paragraph"}
 CONTAINERS = {
@@ -24,7 +30,11 @@ CONTAINERS = {
     "admonition_open": "admonition",
 }
 HEADING_LENGTH = 1000  # it is repeated in every path below; a longer one is no heading
+FOOTNOTE = re.compile(r"\[\^[^\]\s]{1,100}\]")
 HEADING_MARKS = re.compile(r"^[\s>]*(?:(?:[-*+]|\d{1,9}[.)])\s+)*(?:#{1,6}\s+)?|(?:\s+#+)?\s*$")
+COMMENTED_ID = re.compile(  # Docusaurus
+    r"(?:\{/\*[ \t]*#(?P<mdx>[^\s*]+)[^{}]*\*/\}|<!--[ \t]*#(?P<html>[^\s>]+)[^>]*-->)[ \t]*$"
+)
 NUMBER_PREFIX = re.compile(r"^\d+\s*[-_.]+\s*(?=[^-_.\s])")
 
 
@@ -32,8 +42,9 @@ NUMBER_PREFIX = re.compile(r"^\d+\s*[-_.]+\s*(?=[^-_.\s])")
 class Heading:
     level: int
     text: str  # plain
-    slug_text: str  # plain, with the spaces that removed tags leave
+    slug_text: str  # plain, with its line ends and the spaces that removed tags leave
     explicit_id: str | None
+    end: int  # where its text ends, before the end of the line
 
 
 def _block_parser(*, mdx: bool) -> MarkdownIt:
@@ -60,8 +71,8 @@ def parse_markdown(
     """`site_kind` decides the anchors; `mdx` how tags and braces are read."""
     front_matter = read_front_matter(text)
     values = front_matter.values
-    prepass = find_markup(text, front_matter.end, mdx=mdx)
-    flow = _Reader(text, prepass, mdx=mdx).flow()
+    prepass = find_markup(text, front_matter.end, mdx=mdx, site_kind=site_kind)
+    flow = _Reader(text, prepass, mdx=mdx, site_kind=site_kind).flow()
     headings = [entry for entry in flow if isinstance(entry, Heading)]
     title = _title(values.get("title"), headings, key)
     sections = tuple(_sections(title, flow, _anchors(headings, site_kind)))
@@ -78,6 +89,19 @@ def parse_markdown(
         metadata=values,
         warnings=warnings,
     )
+
+
+def with_explicit_ids(text: str, *, mdx: bool, site_kind: str) -> str:
+    """The text, in which each heading that has an id also says it."""
+    prepass = find_markup(text, mdx=mdx, site_kind=site_kind)
+    flow = _Reader(text, prepass, mdx=mdx, site_kind=site_kind).flow()
+    headings = [entry for entry in flow if isinstance(entry, Heading)]
+    pieces, position = [], 0
+    for heading, anchor in zip(headings, _anchors(headings, site_kind), strict=True):
+        if anchor and heading.explicit_id is None:
+            pieces.append(f"{text[position : heading.end]} {{#{anchor}}}")
+            position = heading.end
+    return "".join(pieces) + text[position:]
 
 
 def _title(given: object, headings: list[Heading], key: str) -> str:
@@ -100,15 +124,21 @@ def readable_name(key: str) -> str:
 
 
 def _anchors(headings: list[Heading], site_kind: str) -> list[str]:
-    rule = (
-        PythonMarkdownAnchors({heading.explicit_id for heading in headings if heading.explicit_id})
-        if site_kind == MKDOCS
-        else GithubAnchors()
-    )
+    rule = _anchor_rule(headings, site_kind)
     anchors = [rule.anchor(heading.slug_text, heading.explicit_id) for heading in headings]
     if site_kind == DOCUSAURUS:  # it renders main headings without an id
         anchors = ["" if h.level == 1 else a for h, a in zip(headings, anchors, strict=True)]
     return anchors
+
+
+def _anchor_rule(
+    headings: list[Heading], site_kind: str
+) -> GithubAnchors | HugoAnchors | MdbookAnchors | PythonMarkdownAnchors:
+    if site_kind == MKDOCS:
+        return PythonMarkdownAnchors({h.explicit_id for h in headings if h.explicit_id})
+    if site_kind == HUGO:
+        return HugoAnchors()
+    return MdbookAnchors() if site_kind == MDBOOK else GithubAnchors()
 
 
 def _sections(title: str, flow: list[Heading | Block], anchors: list[str]) -> list[Section]:
@@ -141,8 +171,8 @@ def _sections(title: str, flow: list[Heading | Block], anchors: list[str]) -> li
 class _Reader:
     """The tokens of one page as headings and blocks, in order, with character positions."""
 
-    def __init__(self, text: str, prepass: Prepass, *, mdx: bool):
-        self.text, self.prepass = text, prepass
+    def __init__(self, text: str, prepass: Prepass, *, mdx: bool, site_kind: str):
+        self.text, self.prepass, self.site_kind = text, prepass, site_kind
         self.references: dict[str, object] = {}
         self.tokens = BLOCKS[mdx].parse(prepass.layout, self.references)
         self.line_starts = [0, *(m.end() for m in re.finditer("\n", text)), len(text) + 1]
@@ -205,19 +235,28 @@ class _Reader:
         first, last = inline.map or (0, 0)
         start, end = self.line_starts[first], self.line_starts[last] - 1
         content = inline.content[:HEADING_LENGTH]
+        commented = None
         if self.prepass.masked[start:end] != self.text[start:end]:
             source = without(self.text, self.prepass.spans, start, end)
             content = HEADING_MARKS.sub("", source[:HEADING_LENGTH])
-        content, explicit_id = split_explicit_id(content)
+            commented = COMMENTED_ID.search(self.text[max(start, end - HEADING_LENGTH) : end])
+        attributes = self.site_kind != DOCUSAURUS
+        content, explicit_id = split_explicit_id(content, attributes=attributes)
+        if commented:
+            explicit_id = commented["mdx"] or commented["html"]
+        content = FOOTNOTE.sub(self._without_footnote, content)
         text = _text_of(INLINE.parseInline(content, self.references))
-        return Heading(int(token.tag[1]), " ".join(text.split()), text, explicit_id)
+        return Heading(int(token.tag[1]), " ".join(text.split()), text, explicit_id, end)
+
+    def _without_footnote(self, mark: re.Match[str]) -> str:
+        return "" if f"{mark[0]}:" in self.text else mark[0]
 
 
 def _text_of(tokens: list[Token]) -> str:
     pieces = []
     for token in tokens:
         if token.type in ("softbreak", "hardbreak"):
-            pieces.append(" ")
+            pieces.append("\n")
         elif token.children:
             pieces.append(_text_of(token.children))
         else:

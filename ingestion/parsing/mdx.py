@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from ingestion.parsing.base import Span, blank_out
 from ingestion.parsing.inline_markup import BLANK_LINE, InlineMarkup
+from ingestion.parsing.routes import HUGO, MDBOOK, MKDOCS, PLAIN
+from ingestion.parsing.shortcodes import Shortcodes
 
 LEAD = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t>]+)*")  # quote and list markers
 FENCE = re.compile(r"(?P<ticks>`{3,}|~{3,})(?P<info>[^\n]*)")
@@ -24,6 +26,8 @@ SLASHES = re.compile(r"/{3,}[ \t]*(?:[\w-]+[ \t]*(?P<bar>\|[ \t]*)?)?")
 SLASH_OPTIONS = re.compile(r"[ ]{4,}[\w-]+:[^\n]*(?:\n[ ]{4,}[\w-]+:[^\n]*)*")
 BANGS = re.compile(r'(?:!!!|\?\?\?\+?)[ \t]+[A-Za-z][^"\n]*')
 TAB = re.compile(r"===[+!]?[ \t]+(?=\")")
+TOC = re.compile(r"\[TOC\][ \t]*(?=\n|\Z)")
+HIDDEN_LINE = re.compile(r"^[ \t>]*#(?: [^\n]*)?$", re.MULTILINE)  # of Rust, in mdBook
 INCLUDE = re.compile(r"\{(?:\*[^\n]*\*|![^\n]*!)\}[ \t]*(?=\n|\Z)|-+8<-+[^\n]*")
 
 IMPORT = re.compile(
@@ -51,9 +55,9 @@ class Prepass:
     layout: str  # what the Markdown parser reads; same lines, same offsets
 
 
-def find_markup(text: str, start: int = 0, *, mdx: bool) -> Prepass:
+def find_markup(text: str, start: int = 0, *, mdx: bool, site_kind: str = PLAIN) -> Prepass:
     """`mdx` also reads `{expressions}` and takes every tag for a component."""
-    scanner = _Scanner(text, mdx=mdx)
+    scanner = _Scanner(text, mdx=mdx, site_kind=site_kind)
     scanner.scan(start)
     spans = [(0, start)] if start else []
     spans = _merged(text, spans + scanner.spans)
@@ -105,8 +109,10 @@ def _leading(masked: str, spans: list[Span]) -> list[int]:
 class _Scanner(InlineMarkup):
     """One walk over the text, line by line; every rule moves the position forward."""
 
-    def __init__(self, text: str, *, mdx: bool):
-        super().__init__(text, mdx=mdx)
+    def __init__(self, text: str, *, mdx: bool, site_kind: str):
+        super().__init__(text, mdx=mdx, site_kind=site_kind)
+        self.shortcodes = Shortcodes(text if site_kind == HUGO else "")
+        self.spans += self.shortcodes.spans
         self.unwrapped: list[str] = []  # open ```mdx-code-block fences
         self.fresh = True  # after a blank line or a statement: a new block may begin
         self.nested = False  # in a list or an admonition: indented text is not code
@@ -154,6 +160,10 @@ class _Scanner(InlineMarkup):
     def _block(self, start: int, end: int, line: str, first: int) -> int:
         """Rules for whole lines. A position beyond `end` means: the lines up to there are done."""
         fresh, self.fresh = self.fresh, False
+        if code := self.shortcodes.code.get(first):
+            self.structure += (first, f"~~~~~{code.language}"), (code.closer, "~~~~~")
+            self.fresh = True
+            return self._end_of_line(code.closer) + 1
         if "```" in line or "~~~" in line:
             position = self._fence(start, end)
             if position is not None:
@@ -168,6 +178,9 @@ class _Scanner(InlineMarkup):
             self.structure.append((first, "x"))
         if character in ("{", "-") and (include := INCLUDE.match(self.text, first, end)):
             self.spans.append(include.span())
+            return end + 1
+        if character == "[" and self.site_kind == MKDOCS and (toc := TOC.match(self.text, first)):
+            self.spans.append(toc.span())
             return end + 1
         if character in ("i", "e") and first - start < 4 and fresh:
             return self._statement(first)
@@ -194,7 +207,12 @@ class _Scanner(InlineMarkup):
             self.unwrapped.append(ticks)
             self.spans.append((start, end))
             return end + 1
-        return self._end_of_fence(lead[0], ticks, end)
+        after = self._end_of_fence(lead[0], ticks, end)
+        if self.site_kind == MDBOOK and re.match(r"rust\b", info):
+            inner = self.text.rfind("\n", end, after - 1)
+            hidden = HIDDEN_LINE.finditer(self.text, min(end + 1, inner), max(inner, 0))
+            self.spans += (line.span() for line in hidden)
+        return after
 
     @staticmethod
     def _closes(ticks: str, opener: str) -> bool:
@@ -241,10 +259,13 @@ class _Scanner(InlineMarkup):
         if mark is None:
             return first
         self.nested = self.fresh = True
-        opener = self.text[first : mark.end()]
-        if character == "=":  # to the parser a tab is an admonition: its content is indented alike
-            opener = "???+" if opener[3] in "+!" else "!!!"
-        self.structure.append((first, opener))
+        # To the parser a tab is an admonition, for its content is indented alike; exactly one space
+        # after the mark makes that four columns.
+        sign, spaces, name = re.split(r"([ \t]+)", self.text[first : mark.end()], maxsplit=1)
+        if character == "=":
+            sign = "???+" if len(sign) > 3 else "!!!"
+        filler = "x" * (len(spaces) if character == "=" else len(spaces) - 1)
+        self.structure.append((first, f"{sign} {filler}{name}"))
         quoted = self.text[mark.end() : end].rstrip()
         if len(quoted) > 1 and quoted[0] == quoted[-1] == '"':
             closing = mark.end() + len(quoted) - 1

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from functools import lru_cache
 
 EXPLICIT_ID = re.compile(r"\s*\{#(?P<id>(?:(?!\{#|\}).)+)\}\s*$")  # Docusaurus: {#id}
@@ -11,10 +12,14 @@ COUNTED = re.compile(r"^(?P<stem>.+)_(?P<count>[0-9]+)$")
 CIRCLED_LETTERS = ((0x24B6, 0x24E9), (0x1F130, 0x1F149), (0x1F150, 0x1F169), (0x1F170, 0x1F189))
 
 
-def split_explicit_id(heading: str) -> tuple[str, str | None]:
-    """The heading without its id syntax, and the id if it has one."""
-    if match := EXPLICIT_ID.search(heading):
-        return heading[: match.start()], match["id"].strip()
+def split_explicit_id(heading: str, *, attributes: bool = True) -> tuple[str, str | None]:
+    """The heading without its id syntax, and the id if it has one.
+
+    `attributes`: braces hold a list of them, and the id is one; otherwise it is all they hold.
+    """
+    explicit = None if attributes else EXPLICIT_ID.search(heading)
+    if explicit:
+        return heading[: explicit.start()], explicit["id"].strip()
     if (match := ATTRIBUTE_LIST.search(heading)) and (
         found := ATTRIBUTE_ID.search(match["attributes"])
     ):
@@ -60,6 +65,42 @@ class GithubAnchors:
             slug = f"{stem}-{self.seen[stem]}"
         self.seen[slug] = 0
         return slug
+
+
+class HugoAnchors:
+    """GitHub's rule as Hugo has it: explicit ids count too, and nothing at all is a `heading`."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, int] = {}
+
+    def anchor(self, heading: str, explicit: str | None) -> str:
+        if explicit is None:
+            # Of a heading over several lines only the last counts.
+            line = heading.rpartition("\n")[2].strip()
+            kept = (c for c in line if c in "-_ " or c.isalpha() or c.isdecimal())
+            stem = slug = "".join(kept).lower().replace(" ", "-") or "heading"
+            while slug in self.seen:
+                self.seen[stem] += 1
+                slug = f"{stem}-{self.seen[stem]}"
+        else:
+            slug = explicit
+        self.seen.setdefault(slug, 0)
+        return slug
+
+
+class MdbookAnchors:
+    """mdBook's rule: letters and digits of any script, but only ASCII becomes small."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def anchor(self, heading: str, explicit: str | None) -> str:
+        slug = explicit
+        if slug is None:
+            kept = (c for c in heading.strip() if c in "-_" or c.isalnum() or c.isspace())
+            slug = "".join("-" if c.isspace() else c.lower() if c < "\x80" else c for c in kept)
+        self.counts[slug] += 1
+        return slug if self.counts[slug] == 1 else f"{slug}-{self.counts[slug] - 1}"
 
 
 class PythonMarkdownAnchors:
