@@ -1,4 +1,4 @@
-"""A folder of Markdown on this machine: walked in a fixed order, never out of its root."""
+"""A folder on this machine: walked in a fixed order, never out of its root."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,42 +9,49 @@ from pathlib import Path, PurePosixPath
 from ingestion.loaders.base import LoadError, NotAPage, RawDocument
 from ingestion.parsing.base import ParseError
 from ingestion.parsing.decoding import decode
+from ingestion.parsing.formats import MARKDOWN, MDX, MEDIA_TYPES, media_type_of
 from ingestion.parsing.frontmatter import read_front_matter
-from ingestion.parsing.routes import Site, page_url, recognise
+from ingestion.parsing.routes import NotPublished, Page, Site, page_url
+from ingestion.parsing.sites import Sites
+from ingestion.parsing.sites.folder import SKIPPED_FOLDERS, Folder
+from ingestion.parsing.sites.inclusions import PageInclusions
 
-MEDIA_TYPES = {
-    ".md": "text/markdown",
-    ".markdown": "text/markdown",
-    ".mdx": "text/mdx",
-}
 BYTE_LIMIT = 20_000_000
-SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "venv"})
+TEXT_LIMIT = 10_000_000  # of Markdown: nobody wrote that, and reading it takes its time
 
 
 class FolderLoader:
-    """`paths()` says what is there, `read(key)` fetches one; `skipped` says what was left out."""
+    """`paths()` says what is there, `read(key)` fetches one."""
 
     def __init__(
         self,
         root: Path,
         base_url: str = "",
         *,
+        fallback_url: str = "",
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         byte_limit: int = BYTE_LIMIT,
     ):
         self.root = Path(root)
-        self.base_url = base_url
+        self.folder = Folder(self.root)
+        self.base_url = base_url  # where the operator says that it is published
+        self.fallback_url = fallback_url  # where it is shown if nobody says so
         self.include, self.exclude = tuple(include), tuple(exclude)
         self.byte_limit = byte_limit
-        self.skipped: dict[str, str] = {}  # path to reason, filled by paths()
-        self._site: Site | None = None
+        self._sites: Sites | None = None
+        self._misnamed: set[str] = set()  # keys that stand for names which are no text
+
+    @property
+    def sites(self) -> Sites:
+        if self._sites is None:
+            self._sites = Sites(self.folder)
+        return self._sites
 
     @property
     def site(self) -> Site:
-        if self._site is None:
-            self._site = recognise(self.root)
-        return self._site
+        """The one site that there is; a plain one where there is none, or several."""
+        return self.sites.only or self.sites.plain
 
     def load(self) -> Iterator[RawDocument | LoadError]:
         """Every document, or in its place the reason why it cannot be read."""
@@ -55,60 +62,68 @@ class FolderLoader:
                 yield error
 
     def paths(self) -> Iterator[str]:
-        """Keys in a fixed order. A folder without any document is an error, not an empty walk."""
+        """Every file, whether it is a document or not; without any document it is an error."""
         self._check_root()
-        self.skipped = {}
-        found = False
-        for key in self._walk(self.root):
-            found = True
-            yield key
-        if not found:
+        keys = list(self._walk(self.root))
+        if not any(media_type_of(key) for key in keys):
             raise LoadError(
                 f"no documents found in {self.root}: looked for {', '.join(MEDIA_TYPES)} files"
                 f"{self._filters()}; check the folder and the include and exclude patterns"
             )
+        yield from keys
 
     def read(self, key: str) -> RawDocument:
-        """One document; NotAPage when its site does not publish it."""
+        """One document; NotAPage when it is none, or its site does not publish it."""
         path = self.root / key
+        if key in self._misnamed:
+            raise LoadError(f"{key}: its name is not in UTF-8; rename it", key=key)
         try:
-            if not self._is_inside(path):
-                raise LoadError(f"{key} lies outside of {self.root}", key=key)
+            self._check_link(key, path)
             status = path.stat()
-            if status.st_size > self.byte_limit:
-                raise LoadError(
-                    f"{key} has {status.st_size:,} bytes, more than the {self.byte_limit:,} "
-                    "allowed; split it, or raise the limit",
-                    key=key,
-                )
+            media_type = self._media_type(key, path)
+            self._check_size(key, media_type, status.st_size)
             content = path.read_bytes()
         except OSError as error:
             raise LoadError(f"cannot read {key}: {error.strerror or error}", key=key) from error
+        except ValueError as error:  # a NUL in the key
+            raise LoadError(f"cannot read {key!r}: {error}", key=key) from error
+        site = self.sites.of(key)
+        page, content, warnings = self._page(site, key, media_type, content)
         return RawDocument(
             key=key,
             content=content,
-            media_type=self._media_type(key),
-            url=self._url(key, content),
+            media_type=page.media_type or media_type,
+            url=page_url(self._address(site, page), page.route, site.base_path),
             modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
-            site_kind=self.site.kind,
+            site_kind=site.kind,
+            about={**page.about, "warnings": warnings} if warnings else page.about,
         )
 
-    def _url(self, key: str, content: bytes) -> str:
+    def _page(
+        self, site: Site, key: str, media_type: str, content: bytes
+    ) -> tuple[Page, bytes, list[str]]:
+        """Where the site puts it, its content with all that it includes, what was left out."""
+        inclusions = PageInclusions(self.folder)
         try:
+            if media_type not in (MARKDOWN, MDX):
+                return site.page(key, {}), content, []
             text, _ = decode(content)
+            page = site.page(key, read_front_matter(text).values)
+            expanded = site.expanded(key, text, inclusions)
+        except NotPublished as error:
+            raise NotAPage(f"{key}: {error}", key=key) from error
         except ParseError as error:
             raise LoadError(f"{key}: {error}", key=key) from error
-        front_matter = read_front_matter(text).values
-        route = self.site.route(key, front_matter)
-        if route is None:
-            raise NotAPage(f"{key}: {self.site.why_skipped(key, front_matter)}", key=key)
-        return page_url(self.base_url or self.site.url, route, self.site.base_path)
+        if expanded != text:
+            content = expanded.encode("utf-8", "replace")
+        return page, content, inclusions.warnings
 
-    def _media_type(self, key: str) -> str:
-        suffix = PurePosixPath(key).suffix.lower()
-        if suffix not in MEDIA_TYPES:
-            raise LoadError(f"{key}: only {', '.join(MEDIA_TYPES)} files are read", key=key)
-        return MEDIA_TYPES[suffix]
+    def _address(self, site: Site, page: Page) -> str:
+        """What the operator gave, but of several sites in one folder each knows its own."""
+        own = page.url or site.url
+        if site is self.sites.only:
+            return self.base_url or own or self.fallback_url
+        return own or self.base_url or self.fallback_url
 
     def _check_root(self) -> None:
         if not self.root.exists():
@@ -116,12 +131,40 @@ class FolderLoader:
         if not self.root.is_dir():
             raise LoadError(f"{self.root} is a file; give the folder that holds it")
 
+    def _check_link(self, key: str, path: Path) -> None:
+        """A link may lead to a file inside; a linked folder is found in its own place anyway."""
+        try:
+            inside = path.resolve().is_relative_to(self.root.resolve())
+        except RuntimeError:  # a loop of links
+            inside = False
+        if path.is_symlink() and not inside:
+            raise NotAPage(f"{key}: a link that leads out of the folder", key=key)
+        if not inside:
+            raise LoadError(f"{key} lies outside of {self.root}", key=key)
+        if path.is_symlink() and path.is_dir():
+            raise NotAPage(f"{key}: a link to a folder that is read in its own place", key=key)
+        if path.is_symlink() and not path.exists():
+            raise NotAPage(f"{key}: a link that leads nowhere", key=key)
+
+    def _media_type(self, key: str, path: Path) -> str:
+        if not path.is_file():  # a folder, a pipe, which would never end
+            raise NotAPage(f"{key}: not a file", key=key)
+        if media_type := media_type_of(key):
+            return media_type
+        suffix = PurePosixPath(key).suffix or PurePosixPath(key).name
+        raise NotAPage(f"{key}: no document format: {suffix}", key=key)
+
+    def _check_size(self, key: str, media_type: str, size: int) -> None:
+        is_text = media_type in (MARKDOWN, MDX)
+        limit = min(self.byte_limit, TEXT_LIMIT) if is_text else self.byte_limit
+        if size > limit:
+            raise LoadError(
+                f"{key} has {size:,} bytes, more than the {limit:,} allowed; split it", key=key
+            )
+
     def _filters(self) -> str:
         patterns = {"matching": self.include, "but not": self.exclude}
         return "".join(f" {word} {', '.join(found)}" for word, found in patterns.items() if found)
-
-    def _is_inside(self, path: Path) -> bool:
-        return path.resolve().is_relative_to(self.root.resolve())
 
     def _walk(self, folder: Path) -> Iterator[str]:
         try:
@@ -133,34 +176,21 @@ class FolderLoader:
                 "let this process read it"
             ) from error
         for entry in entries:
-            path = Path(entry.path)
             if entry.name.startswith(".") or entry.name in SKIPPED_FOLDERS:
                 continue
-            if entry.is_symlink() and not self._may_follow(path):
-                continue
-            if entry.is_dir():
-                yield from self._walk(path)
-            elif entry.is_file() and self._wanted(self._key(path)):
-                yield self._key(path)
-
-    def _may_follow(self, link: Path) -> bool:
-        """A link to a file inside; a linked folder is found in its own place anyway."""
-        try:
-            inside, is_folder = self._is_inside(link), link.is_dir()
-        except (OSError, RuntimeError):  # a loop of links
-            inside, is_folder = False, False
-        if not inside:
-            self.skipped[self._key(link)] = "a link that leads out of the folder"
-        elif is_folder:
-            self.skipped[self._key(link)] = "a link to a folder that is read in its own place"
-        return inside and not is_folder
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._walk(Path(entry.path))
+            elif self._wanted(key := self._key(Path(entry.path))):
+                yield key
 
     def _key(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix()
+        name = path.relative_to(self.root).as_posix()
+        key = name.encode("utf-8", "replace").decode()
+        if key != name:
+            self._misnamed.add(key)
+        return key
 
     def _wanted(self, key: str) -> bool:
-        if PurePosixPath(key).suffix.lower() not in MEDIA_TYPES:
-            return False
         if self.include and not _matches(key, self.include):
             return False
         return not _matches(key, self.exclude)
