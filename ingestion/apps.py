@@ -5,4 +5,4 @@ class IngestionConfig(AppConfig):
     name = "ingestion"
 
     def ready(self) -> None:
-        from ingestion import receivers  # noqa: F401 - connects them
+        from ingestion import checks, receivers  # noqa: F401 - registers and connects them

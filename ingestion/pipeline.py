@@ -1,20 +1,24 @@
 """THE PATH OF ONE DOCUMENT: load, parse, chunk, embed what is new, upsert, publish, verify.
 
-It may be stopped anywhere. Points are stored before the rows that make them visible, rows change
-in one transaction, and a document counts as done only when every chunk was found in the index;
-whatever was cut short is simply done again, under the same ids.
+It may be stopped anywhere, which every failpoint stands for. Points are stored before the rows
+that make them visible, rows change in one transaction that only the holder of the source's lease
+may make, and a document counts as done only when every chunk was found in the index; whatever was
+cut short is simply done again, under the same ids.
 """
 
 import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError
+from django.db.models import Exists, OuterRef
 
 from documents.embedding.base import (
     CHUNKER_VERSION,
@@ -22,29 +26,53 @@ from documents.embedding.base import (
     DocumentEmbedder,
     EmbeddingError,
 )
+from documents.failpoints import failpoint
 from documents.index.base import IndexPoint, IndexUnavailable, IndexWriter, SpaceMismatch
 from documents.index.payload import payload_of
 from documents.index.sparse import encode_document
-from documents.models import Chunk, Document, Source, TrustTier
+from documents.models import Chunk, Document, Source, Tombstone
 from documents.providers import get_embedder, get_index
 from ingestion.chunking import ChunkDraft, chunk_by_section, chunk_id
+from ingestion.leases import HeldLease
 from ingestion.loaders.base import LoadError, NotAPage, RawDocument
+from ingestion.metadata import facts_of
 from ingestion.parsing import parse
 from ingestion.parsing.base import ParsedDocument, ParseError
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 EMBED_AT_ONCE = 96  # texts: what one call to Cohere may carry
+REMOVE_AT_ONCE = 50  # documents
+NO_TEXT = "no text"
 NO_LONGER_THERE = "no longer in the source"
+STILL_IN_THE_INDEX = (
+    "nobody sees it any more, but the index still holds some of it; run `reconcile --repair`"
+)
 # What the columns hold; SQLite would not say that there is more.
 KEY_LIMIT, URL_LIMIT, ANCHOR_LIMIT = 500, 1000, 300
 ADDRESS = re.compile(r"https?://|/(?!/)", re.IGNORECASE)  # what a citation may link to
 
-Fingerprints = dict[str, tuple[str, str]]
-
 
 class Aborted(Exception):
-    """Going on would be useless (no credit, no index): the run ends here, nothing is lost."""
+    """Going on would be useless (no credit, no index): the run ends here, nothing is lost.
+
+    `retryable`: the same run may get further later.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False):
+        super().__init__(message)
+        self.retryable = retryable
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is stored of one document."""
+
+    fingerprint: str
+    space: str  # in which all of it was found in the index
+    has_text: bool
+    memory: Mapping[str, Any]
 
 
 @dataclass
@@ -57,6 +85,8 @@ class Result:
     warnings: Sequence[str] = ()
     chunks: int = 0
     embedded: int = 0
+    retryable: bool = False  # a failure that may pass by itself
+    retry_after: float | None = None  # seconds, if the provider said so
 
 
 @dataclass
@@ -68,6 +98,7 @@ class Prepared:
     parsed: ParsedDocument
     chunks: list[Chunk]
     is_new: bool
+    empties: bool  # it had text, and would have none
     warnings: list[str]
     missing: set[UUID] = field(default_factory=set)  # chunks the index does not hold yet
     document: Document | None = None
@@ -86,93 +117,136 @@ class IngestionPipeline:
     def space(self) -> str:
         return str(self.embedder.space if self.embedder else NO_DENSE_VECTORS)
 
-    def ingest(self, source: Source, loaded: Iterable[RawDocument | LoadError]) -> Iterator[Result]:
-        """Take each document down the path, a handful at a time; raises Aborted."""
+    def ingest(
+        self,
+        lease: HeldLease,
+        loaded: Iterable[RawDocument | LoadError],
+        emptied: list[Prepared] | None = None,
+    ) -> Iterator[Result]:
+        """Take each document down the path, a handful at a time; raises Aborted and LeaseLost.
+
+        Documents that would lose all their text are put into `emptied` instead, for the caller to
+        `store` once it knows how many there are.
+        """
+        source = lease.source
         with index_trouble_aborts():
             self.index.prepare()
-        known = fingerprints(source)
+        known = known_documents(source)
+        deleted = {stone.key: stone for stone in source.tombstones.all()}
         addresses: dict[str, str] = {}  # address to key
         waiting: list[Prepared] = []
         for raw in loaded:
+            if raw.key in deleted:
+                yield Result(raw.key, "skipped", why_deleted(deleted[raw.key]))
+                continue
             step = self.prepare(source, raw, known)
             if isinstance(raw, RawDocument):
                 first = addresses.setdefault(raw.url, raw.key)
                 if first != raw.key and isinstance(step, Prepared):
                     step.warnings.append(f"has the same address as {first}: {raw.url}")
             if isinstance(step, Result):
+                if step.outcome == "unchanged" and isinstance(raw, RawDocument):
+                    self._remember(lease, raw, known[raw.key])
                 yield step
+                continue
+            if step.empties and emptied is not None:
+                emptied.append(step)
                 continue
             waiting.append(step)
             if sum(max(1, len(prepared.missing)) for prepared in waiting) >= EMBED_AT_ONCE:
-                yield from self.store(source, waiting)
+                yield from self.store(lease, waiting)
                 waiting = []
         if waiting:
-            yield from self.store(source, waiting)
+            yield from self.store(lease, waiting)
+
+    def _remember(self, lease: HeldLease, raw: RawDocument, before: Known) -> None:
+        """A page may have a new etag and the same text."""
+        if dict(raw.memory) != before.memory:
+            with lease.writing():
+                lease.source.documents.filter(key=raw.key).update(memory=dict(raw.memory))
 
     def prepare(
-        self, source: Source, raw: RawDocument | LoadError, known: Fingerprints
+        self, source: Source, raw: RawDocument | LoadError, known: Mapping[str, Known]
     ) -> Prepared | Result:
         """Parse and chunk, unless nothing changed; find out what the index lacks."""
         if isinstance(raw, LoadError):
             outcome = "skipped" if isinstance(raw, NotAPage) else "failed"
-            return Result(raw.key, outcome, str(raw))
+            return Result(
+                raw.key, outcome, str(raw), retryable=raw.retryable, retry_after=raw.retry_after
+            )
         if len(raw.key) > KEY_LIMIT or len(raw.url) > URL_LIMIT:
             return Result(raw.key[-KEY_LIMIT:], "failed", "its path or address is too long")
         if not ADDRESS.match(raw.url):
             reason = f"its address is neither http nor https nor a path: {raw.url[:100]}"
             return Result(raw.key, "failed", reason)
         fingerprint = fingerprint_of(source, raw)
-        if known.get(raw.key) == (fingerprint, self.space):
+        before = known.get(raw.key)
+        if before and (before.fingerprint, before.space) == (fingerprint, self.space):
             return Result(raw.key, "unchanged")
         try:
+            if raw.fetch is not None:  # its server says unmodified, but we look at it differently
+                raw = raw.fetch()
             parsed = parse(raw)
-        except (ParseError, LoadError) as error:
+        except LoadError as error:
+            return self.prepare(source, error, known)
+        except ParseError as error:
             return Result(raw.key, "failed", str(error))
         drafts = chunk_by_section(parsed, limit=settings.CHUNK_CHARS)
         chunks = [
             as_chunk(source, raw.key, position, draft) for position, draft in enumerate(drafts)
         ]
-        prepared = Prepared(
-            raw, fingerprint, parsed, chunks, raw.key not in known, list(parsed.warnings)
-        )
+        empties = before is not None and before.has_text and not chunks
+        warnings = [*raw.about.get("warnings", ()), *parsed.warnings]
+        if not chunks and NO_TEXT not in warnings:
+            warnings.append(NO_TEXT)
+        prepared = Prepared(raw, fingerprint, parsed, chunks, before is None, empties, warnings)
         with index_trouble_aborts():
             ids = {chunk.pk for chunk in chunks}
             prepared.missing = ids - self.index.present(ids)
         return prepared
 
-    def store(self, source: Source, batch: Sequence[Prepared]) -> Iterator[Result]:
+    def store(self, lease: HeldLease, batch: Sequence[Prepared]) -> Iterator[Result]:
         """Embed and upsert what is new, publish, delete what is stale, verify."""
+        source = lease.source
         try:
             self.index_new(source, batch)
         except EmbeddingError as error:
             if not error.retryable:
                 raise Aborted(str(error)) from error
-            yield from (Result(p.raw.key, "failed", str(error)) for p in batch)
+            for prepared in batch:
+                yield Result(
+                    prepared.raw.key, "failed", str(error), retryable=True,
+                    retry_after=error.retry_after,
+                )  # fmt: skip
             return
-        stale: list[UUID] = []
         failed: dict[str, str] = {}
+        unwanted: set[UUID] = set()
         for prepared in batch:
             try:
-                prepared.document, gone = Document.objects.publish_state(
-                    source, prepared.raw.key, document_fields(source, prepared), prepared.chunks
-                )
-                stale += gone
+                self.publish(lease, prepared)
+            except Deleted as error:
+                failed[prepared.raw.key] = str(error)
+                unwanted |= prepared.missing  # stored already, and no row will speak of them
             except DatabaseError as error:
                 logger.exception("Document %s could not be published", prepared.raw.key)
                 failed[prepared.raw.key] = f"the database refused it: {type(error).__name__}"
         with index_trouble_aborts():
-            self.index.delete(stale)
-            self.index.drain()
+            if unwanted:
+                self.index.purge(unwanted)
+            self.index.drain()  # what is stale goes, what is new becomes visible to a search
             wanted = {chunk.pk for prepared in batch for chunk in prepared.chunks}
             lost = wanted - self.index.present(wanted)
+        failpoint("verify.read")
         for prepared in batch:
             key = prepared.raw.key
             if key not in failed and any(chunk.pk in lost for chunk in prepared.chunks):
-                failed[key] = "the index did not keep all of its chunks; run ingest again"
+                failed[key] = "the index did not keep all of its chunks"
             if key in failed or prepared.document is None:
-                yield Result(key, "failed", failed.get(key, ""))
+                yield Result(key, "failed", failed.get(key, ""), retryable=True)
                 continue
-            prepared.document.mark_indexed(self.space)
+            with lease.writing():
+                prepared.document.mark_indexed(self.space)
+            failpoint("verify.marked")
             yield Result(
                 key,
                 "new" if prepared.is_new else "changed",
@@ -180,6 +254,18 @@ class IngestionPipeline:
                 chunks=len(prepared.chunks),
                 embedded=len(prepared.missing) if self.embedder else 0,
             )
+
+    def publish(self, lease: HeldLease, prepared: Prepared) -> None:
+        """All of the new rows at once; raises Deleted when somebody deleted it meanwhile."""
+        source, key = lease.source, prepared.raw.key
+        with lease.writing():
+            if stone := source.tombstones.filter(key=key).first():
+                raise Deleted(why_deleted(stone))
+            prepared.document, _gone = Document.objects.publish_state(
+                source, key, document_fields(source, prepared), prepared.chunks
+            )
+            failpoint("publish.writing")
+        failpoint("publish.committed")
 
     def index_new(self, source: Source, batch: Sequence[Prepared]) -> None:
         """Vectors and points for the chunks that the index does not hold; nobody sees them yet."""
@@ -193,8 +279,14 @@ class IngestionPipeline:
                 if chunk.pk in prepared.missing:
                     chunk.document = expected
                     new[chunk.pk] = chunk
-        texts = [chunk.searchable_text for chunk in new.values()]
-        vectors = self.embedder.embed_documents(texts) if self.embedder and texts else None
+        for some in batched(new.values(), EMBED_AT_ONCE):
+            # Stored call by call: what was embedded is never embedded again, whatever comes next.
+            self._upsert(some)
+
+    def _upsert(self, chunks: Sequence[Chunk]) -> None:
+        texts = [chunk.searchable_text for chunk in chunks]
+        vectors = self.embedder.embed_documents(texts) if self.embedder else None
+        failpoint("batch.embedded")
         points = [
             IndexPoint(
                 chunk_id=chunk.pk,
@@ -202,20 +294,35 @@ class IngestionPipeline:
                 sparse=encode_document(texts[row], chunk.document.language),
                 payload=payload_of(chunk),
             )
-            for row, chunk in enumerate(new.values())
+            for row, chunk in enumerate(chunks)
         ]
         with index_trouble_aborts():
             self.index.upsert(points)
+        failpoint("batch.upserted")
 
-    def remove(self, source: Source, keys: Iterable[str]) -> Iterator[Result]:
-        """Documents that the source no longer has: invisible first, then out of the index."""
-        for document in source.documents.filter(key__in=list(keys)):
-            ids = list(document.chunks.values_list("pk", flat=True))
-            document.delete()
+    def remove(self, lease: HeldLease, keys: Iterable[str]) -> Iterator[Result]:
+        """Documents that the source no longer has: invisible first, gone second, verified third."""
+        for some in batched(keys, REMOVE_AT_ONCE):
+            removed: dict[str, set[UUID]] = {}
+            with lease.writing():
+                for document in lease.source.documents.filter(key__in=some):
+                    removed[document.key] = set(document.chunks.values_list("pk", flat=True))
+                    document.delete()
+                failpoint("remove.writing")
+            failpoint("remove.committed")
             with index_trouble_aborts():
-                self.index.delete(ids)
                 self.index.drain()
-            yield Result(document.key, "removed", NO_LONGER_THERE, chunks=len(ids))
+                left = self.index.present(set().union(*removed.values()))
+            failpoint("remove.verified")
+            for key, ids in removed.items():
+                if ids & left:
+                    yield Result(key, "failed", STILL_IN_THE_INDEX)
+                else:
+                    yield Result(key, "removed", NO_LONGER_THERE, chunks=len(ids))
+
+
+class Deleted(Exception):
+    """Somebody deleted the document while it was on its way."""
 
 
 class index_trouble_aborts:  # reads as a phrase
@@ -225,24 +332,43 @@ class index_trouble_aborts:  # reads as a phrase
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (IndexUnavailable, SpaceMismatch)):
-            raise Aborted(str(error)) from error
+            retryable = isinstance(error, IndexUnavailable)
+            raise Aborted(str(error), retryable=retryable) from error
 
 
-def fingerprints(source: Source) -> Fingerprints:
-    """Of every document that is stored, by key; with the space it was verified in."""
+def known_documents(source: Source) -> dict[str, Known]:
+    """What is stored, by key."""
     if source.pk is None:
         return {}
-    stored = source.documents.values_list("key", "fingerprint", "space")
-    return {key: (fingerprint, space) for key, fingerprint, space in stored}
+    stored = source.documents.annotate(
+        has_text=Exists(Chunk.objects.filter(document=OuterRef("pk")))
+    ).values_list("key", "fingerprint", "space", "has_text", "memory")
+    return {key: Known(*about) for key, *about in stored}
+
+
+def why_deleted(stone: Tombstone) -> str:
+    by = f" by {stone.deleted_by}" if stone.deleted_by else ""
+    return (
+        f"deleted{by} on {stone.created_at:%Y-%m-%d}; to have it back, delete its tombstone in the "
+        "admin"
+    )
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    remaining = iter(items)
+    while some := list(islice(remaining, size)):
+        yield some
 
 
 def fingerprint_of(source: Source, raw: RawDocument) -> str:
     """Changes when the bytes change, or anything that decides what becomes of them."""
     about = [
         source.slug, source.corpus.slug, source.corpus.language, source.trust_tier, source.options,
-        raw.url, raw.media_type, raw.site_kind, settings.CHUNK_CHARS, CHUNKER_VERSION,
+        raw.url, raw.media_type, raw.site_kind, dict(raw.about), settings.CHUNK_CHARS,
+        CHUNKER_VERSION,
     ]  # fmt: skip
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode() + raw.content).hexdigest()
+    about.append(raw.content_hash)
+    return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def as_chunk(source: Source, key: str, position: int, draft: ChunkDraft) -> Chunk:
@@ -258,28 +384,10 @@ def as_chunk(source: Source, key: str, position: int, draft: ChunkDraft) -> Chun
 
 
 def document_fields(source: Source, prepared: Prepared) -> dict[str, object]:
-    """What a document's own text and front matter say about it."""
-    about = prepared.parsed.metadata
-    tier = str(about.get("trust_tier") or "")
-    if tier in TrustTier.values:
-        reason = "front matter"
-    else:
-        tier, reason = source.trust_tier, "the source's default"
-    authors = about.get("authors") or about.get("author") or []
-    year = str(about.get("year") or "")
     return {
-        "url": prepared.raw.url,
-        "title": prepared.parsed.title[:500],
-        "language": str(prepared.parsed.language or about.get("lang") or source.corpus.language)[
-            :20
-        ],
-        "version": str(about.get("version") or source.options.get("version") or "")[:50],
-        "trust_tier": tier,
-        "trust_reason": reason,
-        "authors": [str(a)[:200] for a in (authors if isinstance(authors, list) else [authors])],
-        "year": int(year) if year.isdigit() and len(year) == 4 else None,
-        "doi": str(about.get("doi") or "")[:200],
+        **facts_of(source, prepared.raw, prepared.parsed),
         "fingerprint": prepared.fingerprint,
         "space": "",  # until it is verified: stopped before that, the next run does it again
         "warnings": prepared.warnings,
+        "memory": dict(prepared.raw.memory),
     }

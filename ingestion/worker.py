@@ -1,39 +1,126 @@
-"""Runs that were asked for in the admin, done in a thread of this process."""
+"""Work in the background: putting it on record, having a worker told, working in the server.
 
+The queue only wakes a worker up; the rows decide what is done. Whoever loses what is in the queue
+loses nothing: a worker that finds it empty, or could not reach it, looks at the rows.
+"""
+
+import fcntl
 import logging
 import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
 
-from django.db import connection
+from django.conf import settings
+from django.db import transaction
 
+from documents.failpoints import failpoint
 from documents.models import Source
-from ingestion.loaders.base import LoadError
 from ingestion.models import IngestionRun
-from ingestion.pipeline import Aborted, IngestionPipeline
-from ingestion.runs import ingest_source
+from ingestion.stopping import stopping
+
+if TYPE_CHECKING:
+    from ingestion.consumer import Consumer
 
 logger = logging.getLogger(__name__)
 
-_one_at_a_time = threading.Lock()
+TELL_AGAIN = 30.0  # seconds
+LAST_SECONDS = 4.0  # of a server: uvicorn has used up to 25 of the 30 it may take to end
 
 
-def start(sources: list[Source]) -> None:
-    """Put a run on record for each source, and begin."""
-    runs = [IngestionRun.objects.create(source=source) for source in sources]
-    threading.Thread(target=work, args=(runs,), name="ingestion", daemon=True).start()
+def queue_run(
+    source: Source,
+    *,
+    trigger: IngestionRun.Trigger,
+    only: Sequence[str] = (),
+    allow_mass_delete: bool = False,
+) -> IngestionRun:
+    """Put a run on record; a worker is told once that is committed.
+
+    A run over the same source that has not begun yet is used again, so that a hundred uploads in
+    a row are one run.
+    """
+    with transaction.atomic():
+        Source.objects.select_for_update().get(pk=source.pk)
+        waiting = source.runs.filter(
+            status=IngestionRun.Status.QUEUED, allow_mass_delete=allow_mass_delete
+        ).first()
+        if waiting is None:
+            run = source.runs.create(
+                trigger=trigger, only=sorted(set(only)), allow_mass_delete=allow_mass_delete
+            )
+        else:
+            run = waiting
+            run.only = sorted({*run.only, *only}) if run.only and only else []
+            run.save(update_fields=["only"])
+    failpoint("queue.recorded")
+    transaction.on_commit(tell_workers)
+    return run
 
 
-def work(runs: list[IngestionRun]) -> None:
-    """Take the runs one after the other; each ends in a final state with its reason."""
+def tell_workers() -> None:
+    """Something changed that decides what is to be done, or when. To be called after its commit.
+
+    Asks no database, and does not fail: as long as the queue is away, it is tried again from a
+    thread of this process; and a worker looks anyway when it has its queue back.
+    """
+    if settings.WORKER == "none":
+        return
+    from ingestion.tasks import tell
+
     try:
-        with _one_at_a_time:
-            for run in runs:
-                try:
-                    ingest_source(run, IngestionPipeline.from_settings())
-                except (LoadError, Aborted) as error:
-                    logger.warning("Run %s failed: %s", run.pk, error)
-                except Exception as error:
-                    logger.exception("Run %s failed in a way nobody expected", run.pk)
-                    if run.finished_at is None:  # it did not even begin
-                        run.finish(IngestionRun.Status.FAILED, {}, str(error))
+        tell()
+    except Exception as error:  # whatever the queue's client raises
+        logger.warning("The queue could not be told: %s", error)
+        threading.Thread(target=_tell_until_heard, name="telling workers", daemon=True).start()
+
+
+def _tell_until_heard() -> None:
+    from ingestion.tasks import tell
+
+    if not _telling.acquire(blocking=False):
+        return  # a thread is at it already, and one message is enough
+    try:
+        while not stopping.wait(TELL_AGAIN):
+            try:
+                tell()
+            except Exception:  # noqa: S112 - as before, and on record
+                continue
+            return
     finally:
-        connection.close()
+        _telling.release()
+
+
+_telling = threading.Lock()
+
+
+# The server that works
+
+
+def begin() -> None:
+    """Called once by a server: work, if it is one that works; else have somebody look."""
+    if settings.WORKER == "auto" and not settings.REDIS_URL:
+        threading.Thread(target=_work_here, name="becoming the worker", daemon=True).start()
+    else:
+        tell_workers()
+
+
+def end() -> None:
+    """The server is about to stop."""
+    if _consumer is not None and not _consumer.end(LAST_SECONDS):
+        logger.warning("A run did not stop in time; it goes on after the next start.")
+
+
+def _work_here() -> None:
+    """One of this server's processes works; when it dies, the kernel lets the next one in."""
+    global _consumer, _lock
+    from ingestion.consumer import Consumer
+
+    _lock = open(settings.VAR_DIR / "worker.lock", "w")  # noqa: SIM115 - held until the process ends
+    fcntl.flock(_lock, fcntl.LOCK_EX)
+    _consumer = Consumer()
+    _consumer.start()
+    logger.info("This process works in the background.")
+
+
+_consumer: "Consumer | None" = None
+_lock: TextIO | None = None

@@ -1,28 +1,28 @@
 """`manage.py ingest`: bring sources up to date."""
 
-import json
 import sys
 from argparse import ArgumentParser
-from time import perf_counter
+from pathlib import Path
+from time import perf_counter, sleep
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from django.utils import timezone
 
 from documents.models import Source, TrustTier
+from ingestion.leases import LeaseLost, SourceBusy
 from ingestion.loaders.base import LoadError
+from ingestion.management.tellers import JsonLines, Tables, Teller
 from ingestion.models import IngestionRun
-from ingestion.pipeline import Aborted, IngestionPipeline, Result
-from ingestion.runs import Report, ingest_source, preview_source
-from ingestion.sources import folder_source, named_source
+from ingestion.pipeline import Aborted, IngestionPipeline
+from ingestion.planning import limits, plan_run
+from ingestion.runs import Cancelled, Report, ingest_source
+from ingestion.sources import SourceOptions, named_source, source_for
+from ingestion.stopping import stopping
 
-COUNTED = ("new", "changed", "unchanged", "removed", "skipped", "failed", "chunks", "embedded")
-SHOWN_FAILURES = 20
 DEFAULT_CORPUS = "default"
-FOLDER_OPTIONS = ("corpus", "base_url", "trust_tier")
+TROUBLE = (LoadError, Aborted, Cancelled, SourceBusy, LeaseLost)
 
 
 class Command(BaseCommand):
@@ -30,38 +30,90 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "sources", nargs="*", help="folders, or slugs of sources; all sources when omitted"
+            "sources",
+            nargs="*",
+            help="folders, addresses of web sites (https://…) or of git repositories "
+            "(https://….git), or slugs of sources; all sources when omitted",
         )
-        parser.add_argument("--corpus", help=f"of the folder; {DEFAULT_CORPUS} when omitted")
-        parser.add_argument("--base-url", help="where the pages of the folder are published")
+        about = parser.add_argument_group("for a folder or an address")
+        about.add_argument("--corpus", help=f"{DEFAULT_CORPUS} when omitted")
+        about.add_argument("--base-url", help="where the pages of a folder are published")
+        about.add_argument("--trust-tier", choices=TrustTier.values)
+        about.add_argument("--include", action="append", metavar="GLOB", help="only these pages")
+        about.add_argument("--exclude", action="append", metavar="GLOB", help="none of these")
+        about.add_argument("--git", action="store_true", default=None, help="it is a repository")
+        about.add_argument("--ref", help="branch or tag of a repository")
+        about.add_argument("--folder", help="part of a repository")
+        about.add_argument("--max-pages", type=int, help="of a web site")
         parser.add_argument("--public", action="store_true", help="anybody may ask this corpus")
-        parser.add_argument("--trust-tier", choices=TrustTier.values, help="of the folder")
         parser.add_argument("--dry-run", action="store_true", help="say what would change")
+        parser.add_argument(
+            "--plan", action="store_true", help="say what would change and what it would cost"
+        )
         parser.add_argument("--allow-mass-delete", action="store_true")
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
     def handle(self, *, sources: list[str], **options: Any) -> None:
-        self.as_json: bool = options["json"]
+        out, errors = self.stdout, self.stderr
+        self.teller: Teller = (
+            JsonLines(out) if options["json"] else Tables(out, errors)  # type: ignore[arg-type]
+        )
+        self.dry: bool = options["dry_run"] or options["plan"]
         try:
-            failed = self._ingest_all(sources, options)
+            failed = self._ingest_all(self._sources(sources, options), options)
         except OperationalError as error:
             raise CommandError(explained(error)) from error
         if failed:
             sys.exit(1)
 
-    def _ingest_all(self, names: list[str], options: dict[str, Any]) -> bool:
-        """Whether any document failed."""
+    def _ingest_all(self, sources: list[Source], options: dict[str, Any]) -> bool:
+        """Whether any document failed. A source that cannot be read does not keep the others."""
         pipeline = IngestionPipeline.from_settings()
         failed = False
-        for source in self._sources(names, options):
-            started = perf_counter()
+        troubles: list[str] = []
+        for source in sources:
             try:
-                report = self._ingest(source, pipeline, options)
-            except (LoadError, Aborted) as error:
-                raise CommandError(f"{source}: {error}") from error
-            failed |= report.failed
-            self._summary(source, report, perf_counter() - started, dry=options["dry_run"])
+                if self.dry:
+                    failed |= self._plan(source, pipeline, costs=options["plan"])
+                else:
+                    failed |= self._ingest(source, pipeline, options["allow_mass_delete"]).failed
+            except TROUBLE as error:
+                troubles.append(f"{source}: {error}")
+        if troubles:
+            raise CommandError("\n".join(troubles))
         return failed
+
+    def _ingest(self, source: Source, pipeline: IngestionPipeline, allowed: bool) -> Report:
+        started = perf_counter()
+        run = IngestionRun.objects.create(source=source, allow_mass_delete=allowed)
+        with self.teller.watching(source) as show:
+            try:
+                report = ingest_source(run, pipeline, progress=show)
+            except SourceBusy:
+                run.delete()  # nobody should do later what is refused now
+                raise
+            while run.status == IngestionRun.Status.WAITING and not stopping.is_set():
+                self._wait(run)
+                ingest_source(run, pipeline, report=report, progress=show)
+        self.teller.summary(source, report, perf_counter() - started, dry=False)
+        return report
+
+    def _wait(self, run: IngestionRun) -> None:
+        """There may be no worker: the command itself is patient."""
+        left = (run.next_attempt_at or timezone.now()) - timezone.now()
+        seconds = max(left.total_seconds(), 0.0)
+        self.teller.waiting(seconds, run.error)
+        sleep(seconds)
+
+    def _plan(self, source: Source, pipeline: IngestionPipeline, *, costs: bool) -> bool:
+        started = perf_counter()
+        plan = plan_run(source, pipeline)
+        self.teller.summary(source, plan.report, perf_counter() - started, dry=True)
+        if costs:
+            self.teller.plan(source, plan, limits(plan))
+        elif plan.refusal:
+            self.stderr.write(f"  This run would stop: {plan.refusal}")
+        return plan.report.failed
 
     def _sources(self, names: list[str], options: dict[str, Any]) -> list[Source]:
         if not names:
@@ -75,86 +127,20 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _source(self, name: str, options: dict[str, Any]) -> Source:
+        about = SourceOptions(**{field: options[field] for field in SourceOptions.names()})
         source = named_source(name)
-        given = [option for option in FOLDER_OPTIONS if options[option] is not None]
-        if source is not None and given:
+        if source is not None and about.given and source.location == str(Path(name).resolve()):
+            source = None  # the folder is meant, which happens to be called like its source
+        if source is not None and about.given:
             raise LoadError(
-                f'"{name}" is a source already. Change its {", ".join(given)} in the admin, or '
-                "give its folder instead of its name."
+                f'"{name}" is a source already. Change its {", ".join(about.given)} in the admin, '
+                "or give its folder or address instead of its name."
             )
-        source = source or folder_source(
-            name,
-            corpus=options["corpus"] or DEFAULT_CORPUS,
-            base_url=options["base_url"],
-            trust_tier=options["trust_tier"],
-            save=not options["dry_run"],
-        )
-        if options["public"] and not options["dry_run"]:
+        source = source or source_for(name, about, DEFAULT_CORPUS, save=not self.dry)
+        if options["public"] and not self.dry:
             source.corpus.is_public = True
             source.corpus.save(update_fields=["is_public"])
         return source
-
-    def _ingest(
-        self, source: Source, pipeline: IngestionPipeline, options: dict[str, Any]
-    ) -> Report:
-        if options["dry_run"]:
-            return preview_source(source, pipeline)
-        run = IngestionRun.objects.create(source=source)
-        console = Console(stderr=True)
-        columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )  # fmt: skip
-        with Progress(*columns, console=console, disable=self._plain(console)) as bar:
-            task = bar.add_task(str(source), total=None)
-
-            def show(result: Result, done: int, total: int) -> None:
-                bar.update(task, completed=done, total=total, description=result.key[-40:])
-                if self.as_json and result.outcome != "unchanged":
-                    self._line({"event": "item", "source": source.slug, **as_dict(result)})
-
-            return ingest_source(
-                run, pipeline, allow_mass_delete=options["allow_mass_delete"], progress=show
-            )
-
-    def _plain(self, console: Console) -> bool:
-        return self.as_json or not console.is_terminal
-
-    def _summary(self, source: Source, report: Report, seconds: float, *, dry: bool) -> None:
-        counts = {name: report.counts[name] for name in COUNTED}
-        pages = sum(counts[name] for name in ("new", "changed", "unchanged", "failed"))
-        rate = round(pages / max(seconds, 1e-9), 1)
-        if self.as_json:
-            if dry:
-                for result in report.results:
-                    self._line({"event": "item", "source": source.slug, **as_dict(result)})
-            self._line(
-                {
-                    "event": "summary", "source": source.slug, "dry_run": dry, **counts,
-                    "seconds": round(seconds, 2), "pages_per_second": rate,
-                }
-            )  # fmt: skip
-            return
-        title = f"{source} in corpus {source.corpus}{' (dry run, nothing written)' if dry else ''}"
-        table = Table(title=title, title_justify="left")
-        for name in (*COUNTED, "seconds", "pages/s"):
-            table.add_column(name, justify="right")
-        table.add_row(*(str(n) for n in counts.values()), f"{seconds:.1f}", str(rate))
-        console = Console(file=self.stdout, width=110)  # type: ignore[arg-type]
-        console.print(table)
-        for result in report.results:
-            if dry and result.outcome in ("new", "changed", "removed"):
-                self.stdout.write(f"  {result.outcome}: {result.key}")
-            for warning in result.warnings:
-                self.stdout.write(f"  warning: {result.key}: {warning}")
-        failures = [result for result in report.results if result.outcome == "failed"]
-        for result in failures[:SHOWN_FAILURES]:
-            self.stderr.write(f"  failed: {result.key}: {result.reason}")
-        if len(failures) > SHOWN_FAILURES:
-            self.stderr.write(f"  … and {len(failures) - SHOWN_FAILURES} more; see the run's items")
-
-    def _line(self, value: dict[str, Any]) -> None:
-        self.stdout.write(json.dumps(value, ensure_ascii=False))
 
 
 def explained(error: OperationalError) -> str:
@@ -164,14 +150,3 @@ def explained(error: OperationalError) -> str:
     else:
         remedy = "Check DATABASE_URL, and run `manage.py migrate` if that was never done."
     return f"The database does not answer: {error}. {remedy} Then run the same command again."
-
-
-def as_dict(result: Result) -> dict[str, Any]:
-    return {
-        "key": result.key,
-        "outcome": result.outcome,
-        "reason": result.reason,
-        "warnings": list(result.warnings),
-        "chunks": result.chunks,
-        "embedded": result.embedded,
-    }
