@@ -17,6 +17,8 @@ admin.site.unregister(APIKey)  # the library's own, which knows no corpora
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(APIKeyModelAdmin):
+    list_display = (*APIKeyModelAdmin.list_display, "may_ingest")  # type: ignore[assignment]
+    list_filter = (*APIKeyModelAdmin.list_filter, "may_ingest", "corpora")  # type: ignore[assignment]
     filter_horizontal = ["corpora"]
 
 

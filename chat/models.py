@@ -21,9 +21,13 @@ LONGEST_TURN = timedelta(minutes=10)
 
 
 class ApiKey(AbstractAPIKey):
-    """A backend's key: it may read and ask the corpora listed here, and nothing else."""
+    """A backend's key: it may read and ask the corpora listed here, and fill them if it says so."""
 
     corpora = models.ManyToManyField(Corpus, related_name="api_keys")
+    may_ingest = models.BooleanField(
+        default=False,
+        help_text=_("It may upload and delete documents there, and have sources read again."),
+    )
 
     class Meta(AbstractAPIKey.Meta):
         verbose_name = "API key"

@@ -22,6 +22,7 @@ from chat.pipeline import AnswerPipeline  # noqa: E402
 from chat.routing import websocket_urlpatterns  # noqa: E402
 from documents.readiness import this_process  # noqa: E402
 from documents.threads import in_database_thread  # noqa: E402
+from ingestion import worker  # noqa: E402
 
 logger = logging.getLogger("ragsite")
 
@@ -43,8 +44,10 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
             except Exception:
                 # Not fatal: the admin may be needed to mend it.
                 logger.exception("Starting went wrong")
+            await in_database_thread(worker.begin)()
             await send({"type": "lifespan.startup.complete"})
         else:
+            await in_database_thread(worker.end)()
             await send({"type": "lifespan.shutdown.complete"})
             return
 

@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -162,7 +163,12 @@ DATABASES = {"default": database(DATABASE_URL)}
 REDIS_URL = env("REDIS_URL", default="")
 CACHES = {
     "default": (
-        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            # Without a limit, whoever asks a Redis that hangs would hang too.
+            "OPTIONS": {"socket_connect_timeout": 3, "socket_timeout": 3},
+        }
         if REDIS_URL
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     )
@@ -226,8 +232,63 @@ COPY_LIMIT_WORDS = env.int("COPY_LIMIT_WORDS", default=12)
 # --- Ingestion ------------------------------------------------------------------------------------
 
 # A run that would remove more than this share of a source's documents stops and asks.
-MASS_DELETE_SHARE = env.float("MASS_DELETE_SHARE", default=0.3)
+MASS_DELETE_SHARE = env.float("MASS_DELETE_SHARE", default=0.2)
 CHUNK_CHARS = env.int("CHUNK_CHARS", default=1200)
+# Seconds without a sign of life after which another process may take a source over.
+INGEST_LEASE_SECONDS = env.float("INGEST_LEASE_SECONDS", default=60)
+# Addresses beyond public ones that sources may be fetched from: "10.0.0.7:8080", "10.1.0.0/16:443".
+FETCH_ALLOWED_ADDRESSES = env.list("FETCH_ALLOWED_ADDRESSES", default=[])
+FETCH_USER_AGENT = env("FETCH_USER_AGENT", default="ragsite (documentation reader)")
+# What the tiers allow that `ingest --plan` counts against (0: no limit). The defaults are the free
+# tiers of 2026: a Cohere trial key, a free Qdrant cluster, Neon's free plan.
+COHERE_CALLS_A_MONTH = env.int("COHERE_CALLS_A_MONTH", default=1000)
+QDRANT_MEMORY_BYTES = env.int("QDRANT_MEMORY_BYTES", default=1_000_000_000)
+QDRANT_DISK_BYTES = env.int("QDRANT_DISK_BYTES", default=4_000_000_000)
+DATABASE_BYTES = env.int("DATABASE_BYTES", default=500_000_000)
+# Uploaded files; the rows say what they are, and nothing serves them but our own view.
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=20_000_000)
+UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=100)
+DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES + 1  # one too many is told by our own words
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "uploads": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": VAR_DIR / "uploads",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
+}
+# A crash test's: the step at which this process is to be killed (documents/failpoints.py).
+FAILPOINT = env("FAILPOINT", default="")
+
+
+# --- Background work: the queue carries ids, the rows of ingestion/models.py are the truth --------
+
+# auto: a thread of the web process, or with Redis whoever runs `manage.py run_huey`. Or: external
+# (never in the web process), none (nothing is ever started in the background).
+WORKER = env("WORKER", default="auto")
+TASKS = {
+    "default": {
+        "BACKEND": "huey.contrib.djhuey.tasks_backend.HueyBackend",
+        # ingestion.worker waits for the commit itself; huey would open a connection to find out.
+        "ENQUEUE_ON_COMMIT": False,
+    }
+}
+HUEY = {
+    "name": "ragsite",
+    "huey_class": "ingestion.queue.redis_queue" if REDIS_URL else "ingestion.queue.sqlite_queue",
+    "immediate": False,
+    "results": False,
+    "consumer": {
+        "workers": env.int("WORKER_THREADS", default=2),
+        "worker_type": "thread",
+        "periodic": False,
+        "max_delay": 2.0,  # seconds between two looks into the SQLite queue
+    },
+}
 
 
 # --- REST and OpenAPI -----------------------------------------------------------------------------

@@ -50,7 +50,8 @@ def _by_key(authorization: str) -> Principal:
     if key is None or key.has_expired:
         raise InvalidCredential("The API key is not valid, was revoked or has expired.")
     # Its prefix names it; the primary key of this library holds the hash of the secret.
-    return Principal("key", key.prefix, frozenset(key.corpora.values_list("pk", flat=True)))
+    corpora = frozenset(key.corpora.values_list("pk", flat=True))
+    return Principal("key", key.prefix, corpora, may_ingest=key.may_ingest)
 
 
 def corpora_of_user(user: Any) -> frozenset[int]:

@@ -15,6 +15,7 @@ class Principal:
     id: str
     corpora: frozenset[int]
     address: str = ""  # of an anonymous visitor: what the rate limit counts
+    may_ingest: bool = False  # of a key; what a user may do is for Django's permissions to say
 
     @property
     def owner(self) -> str:
