@@ -11,7 +11,9 @@ from chat.reranking.base import RerankError
 from chat.reranking.cohere import CohereReranker
 from documents.embedding.base import EmbeddingError
 from documents.embedding.cohere import CohereEmbedder
+from documents.embedding.pacing import Pace
 from tests.chat.samples import TLS, new_client, passage
+from tests.clocks import SleepingClock
 from tests.standins import EMPTY_200, NO_REPLY, RESET, html_reply
 from tests.standins.cohere import EMBED, RERANK, error, too_many_requests
 from tests.standins.corrupt import CORRUPT_EMBEDDINGS, corrupt
@@ -19,6 +21,7 @@ from tests.standins.corrupt import CORRUPT_EMBEDDINGS, corrupt
 
 @pytest.fixture
 async def embedder(cohere_standin) -> AsyncIterator[CohereEmbedder]:
+    clock = SleepingClock()
     options = {"api_key": cohere_standin.api_key, "base_url": cohere_standin.url, "max_retries": 0}
     async with new_client() as client:
         with httpx.Client(trust_env=False, verify=TLS) as sync_client:
@@ -28,7 +31,7 @@ async def embedder(cohere_standin) -> AsyncIterator[CohereEmbedder]:
                 lambda: asynchronous,
                 "embed-v4.0",
                 256,
-                sleep=lambda seconds: None,
+                Pace("cohere", sleep=clock.sleep, now=clock.now),
             )
 
 

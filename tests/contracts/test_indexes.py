@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import Callable
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from qdrant_client import QdrantClient
 
-from documents.embedding.base import NO_DENSE_VECTORS
+from documents.embedding.base import NO_DENSE_VECTORS, Vector
 from documents.embedding.hashing import HashingEmbedder
 from documents.index import embedded
 from documents.index.base import Index, IndexHit, IndexPoint, IndexQuery
 from documents.index.embedded import EmbeddedIndex
 from documents.index.payload import payload_of
-from documents.index.qdrant import QdrantIndex, memory_replica
+from documents.index.qdrant import QdrantIndex
+from documents.index.qdrant_collection import MemoryReplica
 from documents.index.sparse import SparseVector, encode_document, encode_query
 from documents.models import Chunk, Document, IndexChange, Source, TrustTier
 from documents.scope import Scope
@@ -36,7 +37,7 @@ def make_index(kind: str, monkeypatch: pytest.MonkeyPatch, fusion: str = "dbsf")
         )
     else:
         if kind == "embedded, without the engine":
-            monkeypatch.setattr(embedded, "new_replica", memory_replica)
+            monkeypatch.setattr(embedded, "new_replica", MemoryReplica)
         made = EmbeddedIndex(EMBEDDER.space, fusion)
     made.prepare()
     return made
@@ -60,6 +61,10 @@ def chunks(any_index: Index, source: Source) -> list[Chunk]:
     _document, chunks = publish(source, "guide", TEXTS)
     index(any_index, EMBEDDER, chunks)
     return chunks
+
+
+def vectors_of(text: str) -> tuple[Vector, SparseVector]:
+    return EMBEDDER.embed_documents([text])[0], encode_document(text, "en")
 
 
 Search = Callable[..., list[IndexHit]]
@@ -291,6 +296,76 @@ def test_a_space_without_dense_vectors(kind: str, source: Source) -> None:
     hits = asyncio.run(made.search(query, limit=3))
     assert ids(hits) == [chunks[1].pk]
     assert made.present([chunks[0].pk]) == {chunks[0].pk}
+
+
+# What reconcile and reindex ask
+
+
+def test_every_point_is_seen_once_in_the_order_of_ids(any_index: Index, source: Source) -> None:
+    _document, many = publish(source, "long", [f"Setting number {n}" for n in range(230)])
+    index(any_index, EMBEDDER, many)
+    seen, after = [], UUID(int=0)
+    while page := any_index.scroll(after, 100):
+        assert len(page) <= 100
+        seen += [point.chunk_id for point in page]
+        after = seen[-1]
+    assert seen == sorted(chunk.pk for chunk in many)
+    assert any_index.count() == len(seen)
+
+
+def test_a_point_tells_whose_it_is_and_that_it_is_whole(
+    any_index: Index, source: Source, chunks: list[Chunk]
+) -> None:
+    stored = any_index.stored([*(chunk.pk for chunk in chunks), uuid4()])
+    assert {point.chunk_id for point in stored} == {chunk.pk for chunk in chunks}
+    assert {(point.source, point.damage) for point in stored} == {(source.slug, "")}
+    for point in stored:
+        assert point.payload in (None, payload_of(chunks[0]))
+
+
+def test_only_points_without_a_row_are_purged(any_index: Index, chunks: list[Chunk]) -> None:
+    stray = IndexPoint(uuid4(), *vectors_of("Nobody's."), {"source": "docs-folder"})
+    any_index.upsert([stray])
+    assert any_index.count() == len(chunks) + 1
+    any_index.purge([stray.chunk_id, *(chunk.pk for chunk in chunks)])
+    assert any_index.present([stray.chunk_id, chunks[0].pk]) == {chunks[0].pk}
+    assert any_index.count() == len(chunks)
+
+
+def test_an_index_in_use_has_no_faults_and_nothing_spare(
+    any_index: Index, chunks: list[Chunk]
+) -> None:
+    any_index.build()
+    any_index.activate()
+    assert any_index.faults() == []
+    assert any_index.spare() == {}
+    assert any_index.previous() is None
+
+
+@pytest.mark.parametrize("kind", ["embedded", "qdrant"])
+def test_two_spaces_side_by_side(
+    kind: str, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = HashingEmbedder(128)
+    old = make_index(kind, monkeypatch)
+    new: Index
+    if isinstance(old, QdrantIndex):
+        new = QdrantIndex(old.client, None, alias="chunks", space=wide.space, fusion="dbsf")
+    else:
+        new = EmbeddedIndex(wide.space, "dbsf")
+    _document, chunks = publish(source, "guide", TEXTS)
+    index(old, EMBEDDER, chunks)
+    new.build()
+    assert new.count() == 0
+    index(new, wide, chunks)
+    new.activate()
+    assert list(new.spare().values()) == [len(TEXTS)]
+    chunks[0].document.delete()
+    old.drain()
+    assert (old.count(), new.count()) == (0, 0)
+    for name in new.spare():
+        new.drop(name)
+    assert new.spare() == {}
 
 
 def test_nothing_to_look_for_finds_nothing(any_index: Index, source: Source) -> None:

@@ -88,6 +88,7 @@ class Recorded:
     arrived_at: float
     disconnected_at: float | None = None  # the client left before the reply was complete
     completed_at: float | None = None
+    query: str = ""  # behind the path's question mark
 
     @property
     def json(self) -> Any:
@@ -119,6 +120,10 @@ class StandIn:
     def script(self, path: str, *scenarios: Scenario) -> None:
         """The next requests to the path get these, one each."""
         self._queues[path].extend(scenarios)
+
+    async def answered(self, scenario: Callable[[Recorded], Reply], request: Recorded) -> Reply:
+        """In the event loop: a service whose work takes its time goes to other threads instead."""
+        return scenario(request)
 
     def requests_to(self, path: str) -> list[Recorded]:
         return [request for request in self.requests if request.path == path]
@@ -175,7 +180,9 @@ class StandIn:
             self.requests.append(request)
             queue = self._queues[request.path]
             scenario: Scenario = queue.popleft() if queue else self.respond
-            reply = scenario if isinstance(scenario, Reply) else scenario(request)
+            reply = (
+                scenario if isinstance(scenario, Reply) else await self.answered(scenario, request)
+            )
             # A byte read now is the next request's first, or the end: the client has left.
             watching = asyncio.create_task(reader.read(1))
             sending = asyncio.create_task(_send(reply, writer))
@@ -212,7 +219,8 @@ async def _read_request(first: bytes, reader: asyncio.StreamReader) -> Recorded:
         await reader.readline()
     elif length := int(headers.get("content-length", 0)):
         body = await reader.readexactly(length)
-    return Recorded(method, target.partition("?")[0], headers, body, time.monotonic())
+    path, _, query = target.partition("?")
+    return Recorded(method, path, headers, body, time.monotonic(), query=query)
 
 
 async def _send(reply: Reply, writer: asyncio.StreamWriter) -> bool:
