@@ -1,0 +1,1 @@
+"""Long trials that replay: run by hand or in CI, not with the tests."""

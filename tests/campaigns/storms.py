@@ -1,0 +1,183 @@
+"""Questions without a pause while documents are deleted, or read again in new versions.
+
+    python -m tests.campaigns.storms --queries 10000 --deletes 200 --reads 100 --seed 1
+
+From the moment a deletion has returned, no query that begins later may meet its document; no query
+may meet two versions of one document. Two processes: one asks, one changes; what each saw is held
+together afterwards. `--without live-rows` shows hits without looking at the rows (the positive
+control).
+"""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.campaigns.crashes import clean_database, prepare_settings
+
+PARTS = 6
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--queries", type=int, default=1000, help="at least; of each storm")
+    parser.add_argument("--deletes", type=int, default=20)
+    parser.add_argument("--reads", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--without", default="", choices=["", "live-rows"])
+    options = parser.parse_args(arguments)
+    seed = options.seed if options.seed is not None else int(time.time())
+    with tempfile.TemporaryDirectory() as folder:
+        prepare_settings(Path(folder))
+        storm = Storm(Path(folder), seed, options.without)
+        deleted = storm.deletions(options.queries, options.deletes)
+        mixed = storm.versions(options.queries // 2, options.reads)
+    report = {"seed": seed, "without": options.without, "deletions": deleted, "versions": mixed}
+    print(json.dumps(report, indent=2))
+    return 1 if deleted["violations"] or mixed["violations"] else 0
+
+
+class Storm:
+    def __init__(self, place: Path, seed: int, without: str) -> None:
+        from tests.campaigns import installation
+        from tests.campaigns.processes import in_child
+
+        self.place, self.without = place, without
+        self.pages, self.dice = place / "pages", random.Random(seed)
+        self.pages.mkdir()
+        in_child(clean_database)
+        in_child(lambda: installation.install(str(self.pages)))
+
+    def deletions(self, queries: int, deletes: int) -> dict[str, Any]:
+        """How many queries met a document whose deletion had returned before they began."""
+        from tests.campaigns import installation
+
+        names = [f"page-{n:04}" for n in range(deletes + 10)]
+        self._write(names, version=1)
+        self._read()
+        doomed = names[:deletes]
+
+        def change() -> Iterator[str]:
+            for name in doomed:
+                installation.delete_page(f"{name}.md")
+                yield name
+
+        asked, gone = self._storm(names, queries, change)
+        violations = [
+            (name, seen)
+            for begun, _wanted, seen in asked
+            for name, returned in gone.items()
+            if returned < begun and any(page == name for page, _version in seen)
+        ]
+        met = sum(bool(seen) for _begun, _wanted, seen in asked)
+        return {"queries": len(asked), "with_hits": met, "deletes": len(gone),
+                "violations": len(violations)}  # fmt: skip
+
+    def versions(self, queries: int, reads: int) -> dict[str, Any]:
+        """How many queries met two versions of the document they asked for."""
+        from tests.campaigns import installation
+
+        names = [f"sheet-{n}" for n in range(4)]
+        self._write(names, version=1)
+        self._read()
+
+        def change() -> Iterator[str]:
+            for version in range(2, reads + 2):
+                self._write(names, version=version)
+                installation.queue()
+                installation.work()
+                yield str(version)
+
+        asked, done = self._storm(names, queries, change)
+        mixed = [
+            seen
+            for _begun, wanted, seen in asked
+            if len({version for page, version in seen if page == wanted}) > 1
+        ]
+        met = sum(bool(seen) for _begun, _wanted, seen in asked)
+        return {"queries": len(asked), "with_hits": met, "reads": len(done),
+                "violations": len(mixed)}  # fmt: skip
+
+    def _storm(self, names: list[str], queries: int, change: Any) -> Any:
+        """(begun, what was asked for, [(page, version)]) of each query, and when each change had
+        returned. Clocks of one machine."""
+        from tests.campaigns.processes import Child
+
+        finished = self.place / "finished"
+        finished.unlink(missing_ok=True)
+        seed = self.dice.randrange(10**9)
+        asking = Child(lambda: self._ask(names, queries, finished, random.Random(seed)))
+
+        def changing() -> dict[str, float]:
+            time.sleep(1.0)  # the other one is filling its replica
+            done = {}
+            for name in change():
+                done[name] = time.monotonic()
+            finished.touch()
+            return done
+
+        changer = Child(changing)
+        changed, asked = changer.end(), asking.end()
+        if changed.value is None or asked.value is None:
+            raise SystemExit("a process of the storm did not come to its end; see above")
+        return asked.value, changed.value
+
+    def _ask(self, names: list[str], queries: int, finished: Path, dice: random.Random) -> Any:
+        from documents.index.base import IndexQuery
+        from documents.index.sparse import encode_query
+        from documents.models import Chunk, Corpus
+        from documents.scope import Scope
+        from tests.campaigns import installation
+
+        index = installation.index()
+        scope = Scope(frozenset(Corpus.objects.values_list("pk", flat=True)))
+        rows = Chunk.objects.live(scope)
+        texts: dict[Any, str] = dict(Chunk.objects.values_list("pk", "text"))
+        asked: list[Any] = []
+        while len(asked) < queries or not finished.exists():
+            wanted = dice.choice(names)
+            begun = time.monotonic()
+            query = IndexQuery(None, encode_query(wanted.replace("-", ""), "en"), scope)
+            hits = index.search_now(query, 30)
+            if self.without == "live-rows":
+                found = [texts.get(hit.chunk_id, "") for hit in hits]
+            else:
+                found = [passage.text for passage in rows.passages(hits)]
+            asked.append((begun, wanted, [said(text) for text in found if text]))
+        return asked
+
+    def _write(self, names: list[str], version: int) -> None:
+        for name in names:
+            word = name.replace("-", "")
+            parts = [
+                f"## Part {part}\n\n{word} version {version} part {part}: "
+                + " ".join(self.dice.choices(("reef", "tide", "mast", "keel"), k=6))
+                + ".\n"
+                for part in range(PARTS)
+            ]
+            draft = self.pages / f".{name}"
+            draft.write_text(f"# {name}\n\n" + "\n".join(parts))
+            draft.rename(self.pages / f"{name}.md")
+
+    def _read(self) -> None:
+        from tests.campaigns import installation
+        from tests.campaigns.processes import in_child
+
+        in_child(installation.queue)
+        in_child(installation.work)
+
+
+def said(text: str) -> tuple[str, int]:
+    """The page and the version that a chunk says it is of."""
+    word, _version, number, *_ = text.split()
+    kind = word.rstrip("0123456789")
+    return f"{kind}-{word.removeprefix(kind)}", int(number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
