@@ -11,6 +11,7 @@ UNSET = (
 for name in UNSET:
     os.environ[name] = ""
 os.environ["EMBEDDER"] = os.environ["RERANKER"] = "auto"
+os.environ["WORKER"] = os.environ.get("TEST_WORKER", "none")
 os.environ["HTTPS"] = os.environ["DEBUG"] = "0"
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 50
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
@@ -21,7 +22,7 @@ if redis_url := os.environ.get("TEST_REDIS_URL", ""):
 os.environ["REDIS_URL"] = redis_url
 
 from ragsite.settings import *  # noqa: E402, F403
-from ragsite.settings import DATABASES  # noqa: E402
+from ragsite.settings import DATABASES, STORAGES  # noqa: E402
 
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -30,3 +31,6 @@ if str(DATABASES["default"]["ENGINE"]).endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {
         "NAME": Path(tempfile.gettempdir()) / f"ragsite-test-{os.getpid()}-{worker}.sqlite3"
     }
+# Not among the files of the installation that the tests run in.
+UPLOADS = Path(tempfile.gettempdir()) / f"ragsite-uploads-{os.getpid()}-{worker}"
+STORAGES["uploads"]["OPTIONS"]["location"] = UPLOADS

@@ -1,25 +1,38 @@
 """The admin: everything opens, curation reaches the index, permissions hold, texts stay texts."""
 
 import re
-import threading
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from chat.models import ApiKey, Citation, Conversation, Message
 from chat.retrieval import Retriever
 from documents.index.base import IndexQuery
 from documents.index.sparse import encode_query
-from documents.models import Chunk, Corpus, Document, IndexChange, Source
+from documents.models import (
+    Chunk,
+    Corpus,
+    Document,
+    IndexChange,
+    Source,
+    Tombstone,
+    Upload,
+)
 from documents.providers import get_index
 from documents.scope import Scope
-from ingestion.models import IngestionRun
+from ingestion.models import IngestionItem, IngestionRun
+from tests.uploading import LAMP as LAMP_PAGE
+from tests.uploading import given, keep_uploads_in, work_through_the_queue
 
 MODELS = [
     "documents.corpus", "documents.source", "documents.document", "documents.chunk",
-    "ingestion.ingestionrun", "chat.conversation", "chat.message", "chat.apikey",
+    "documents.upload", "documents.tombstone", "ingestion.ingestionrun", "ingestion.ingestionitem",
+    "chat.conversation", "chat.message", "chat.apikey",
 ]  # fmt: skip
 LAMP = "How long does the lamp take to turn?"
 SCRIPT = "<script>alert(1)</script>"
@@ -99,7 +112,12 @@ def one_of_each(lamp):
     return {
         "documents.corpus": lamp.corpus, "documents.source": lamp.source,
         "documents.document": lamp, "documents.chunk": chunk,
+        "documents.upload": Upload.objects.create(
+            source=lamp.source, key="guide/lamp.md", stored_as="ab/abcd", sha256="abcd", size=1
+        ),
+        "documents.tombstone": Tombstone.objects.create(source=lamp.source, key="lamp-post.md"),
         "ingestion.ingestionrun": IngestionRun.objects.get(),
+        "ingestion.ingestionitem": IngestionItem.objects.get(key="guide/lamp.md"),
         "chat.conversation": conversation, "chat.message": answer, "chat.apikey": key,
     }  # fmt: skip
 
@@ -132,12 +150,6 @@ def form_of(response):
                 if (value := bound.value()) not in (None, False):
                     data[bound.html_name] = value
     return data
-
-
-def wait_for_runs():
-    for thread in threading.enumerate():
-        if thread.name == "ingestion":
-            thread.join(timeout=60)
 
 
 # Pages open
@@ -181,13 +193,18 @@ def test_visitors_are_asked_to_sign_in(client, lamp):
 
 @pytest.mark.parametrize(
     "model",
-    ["documents.document", "documents.chunk", "ingestion.ingestionrun", "chat.message"],
-)
+    ["documents.document", "documents.chunk", "documents.upload", "documents.tombstone",
+     "ingestion.ingestionrun", "ingestion.ingestionitem", "chat.message"],
+)  # fmt: skip
 def test_what_comes_from_elsewhere_cannot_be_added(admin, model):
     assert admin.get(address(model, "add")).status_code == 403
 
 
-@pytest.mark.parametrize("model", ["ingestion.ingestionrun", "chat.conversation", "chat.message"])
+@pytest.mark.parametrize(
+    "model",
+    ["ingestion.ingestionrun", "ingestion.ingestionitem", "documents.upload", "documents.tombstone",
+     "chat.conversation", "chat.message"],
+)  # fmt: skip
 def test_records_cannot_be_edited(admin, one_of_each, model):
     assert admin.post(change_page(one_of_each[model]), {}).status_code == 403
 
@@ -231,7 +248,7 @@ def test_reading_a_document_again_is_a_run_of_its_own(admin, lamp, search, site)
     page = site / "guide" / "lamp.md"
     page.write_text(page.read_text().replace("twelve", "fifteen"))
     act(admin, "ingest_again", lamp)
-    wait_for_runs()
+    work_through_the_queue()
     run = IngestionRun.objects.first()
     assert (run.status, run.counts["changed"], run.counts["unchanged"]) == ("succeeded", 1, 3)
     assert any("fifteen seconds" in passage.text for passage in search())
@@ -241,7 +258,7 @@ def test_reading_a_document_again_is_a_run_of_its_own(admin, lamp, search, site)
 def test_reading_a_source_again_picks_up_new_pages(admin, lamp, search, site):
     (site / "horn.md").write_text("# Horn\n\nThe fog horn sounds every ninety seconds.\n")
     act(admin, "ingest", lamp.source)
-    wait_for_runs()
+    work_through_the_queue()
     assert IngestionRun.objects.first().status == "succeeded"
     assert any("ninety seconds" in passage.text for passage in search("fog horn"))
 
@@ -249,7 +266,7 @@ def test_reading_a_source_again_picks_up_new_pages(admin, lamp, search, site):
 def test_a_run_that_was_asked_for_and_fails_says_why(admin, lamp, site):
     site.rename(site.with_name("elsewhere"))
     act(admin, "ingest", lamp.source)
-    wait_for_runs()
+    work_through_the_queue()
     run = IngestionRun.objects.first()
     assert run.status == "failed"
     assert "there is no folder" in run.error
@@ -322,11 +339,193 @@ def test_what_is_deleted_is_not_found_any_more(admin, one_of_each, search, model
     assert not any("twelve seconds" in passage.text for passage in search())
 
 
+def test_a_deletion_shows_its_receipt(admin, lamp, search):
+    page = admin.post(
+        address("documents.document", "delete", lamp.pk), {"post": "yes"}, follow=True
+    )
+    assert "1 document deleted; nothing is left" in page.content.decode()
+
+
+def test_a_deletion_that_is_not_complete_says_what_is_left(admin, lamp, settings):
+    settings.QDRANT_URL, settings.QDRANT_TIMEOUT = "http://127.0.0.1:9", 1
+    get_index.cache_clear()
+    page = admin.post(
+        address("documents.document", "delete", lamp.pk), {"post": "yes"}, follow=True
+    )
+    assert "Still to go: rows 0, points unknown, files 0, pending 2" in page.content.decode()
+    assert not Document.objects.filter(pk=lamp.pk).exists()
+
+
+def test_what_was_deleted_comes_back_when_its_tombstone_goes(admin, lamp, search):
+    source = lamp.source
+    admin.post(address("documents.document", "delete", lamp.pk), {"post": "yes"})
+    act(admin, "ingest", source)
+    work_through_the_queue()
+    assert not source.documents.filter(key=lamp.key).exists()
+
+    stone = Tombstone.objects.get()
+    assert (stone.key, stone.deleted_by) == (lamp.key, "eve")
+    admin.post(address("documents.tombstone", "delete", stone.pk), {"post": "yes"})
+    act(admin, "ingest", source)
+    work_through_the_queue()
+    assert any("twelve seconds" in passage.text for passage in search())
+
+
+# Suggestions of trust
+
+
+@pytest.fixture
+def suggested(lamp):
+    suggestion = "peer-reviewed: the DOI's prefix 10.1038 belongs to Nature Portfolio"
+    Document.objects.filter(pk=lamp.pk).update(trust_suggestion=suggestion)
+    return lamp
+
+
+def test_a_suggestion_is_shown_and_found(admin, suggested):
+    assert "belongs to Nature Portfolio" in admin.get(change_page(suggested)).content.decode()
+    listed = admin.get(address("documents.document", "changelist"), {"suggestion": "yes"})
+    assert list(listed.context["cl"].result_list) == [suggested]
+
+
+def test_an_accepted_suggestion_is_a_tier_set_by_hand(admin, suggested, search):
+    answer = act(admin, "accept_suggestion", *Document.objects.all())
+    assert "1 suggestion accepted." in answer.content.decode()
+    suggested.refresh_from_db()
+    assert (suggested.trust_tier, suggested.trust_suggestion) == ("peer-reviewed", "")
+    assert suggested.trust_reason == (
+        "set by eve: the DOI's prefix 10.1038 belongs to Nature Portfolio"
+    )
+    assert {p.trust_tier for p in search() if p.document_id == suggested.pk} == {"peer-reviewed"}
+
+
+def test_a_suggestion_that_names_no_tier_is_left_alone(admin, suggested):
+    Document.objects.update(trust_suggestion="gospel: somebody said so")
+    assert "0 suggestions accepted." in act(admin, "accept_suggestion", suggested).content.decode()
+    suggested.refresh_from_db()
+    assert (suggested.trust_tier, suggested.trust_reason) == ("unknown", "the source's default")
+
+
+# Sources: schedule and uploads
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """How often the workers were told to look at the schedule."""
+    calls = []
+    monkeypatch.setattr("ingestion.worker.tell_workers", lambda: calls.append("look"))
+    return calls
+
+
+def test_a_new_interval_is_told_to_the_workers_at_once(admin, lamp, told):
+    source = lamp.source
+    later = timezone.now() + timedelta(days=9)
+    Source.objects.update(next_sync_at=later)
+    data = form_of(admin.get(change_page(source)))
+
+    admin.post(change_page(source), data | {"trust_tier": "official"})
+    source.refresh_from_db()
+    assert (told, source.next_sync_at) == ([], later)
+
+    admin.post(change_page(source), data | {"sync_hours": "6"})
+    source.refresh_from_db()
+    assert (told, source.sync_hours, source.next_sync_at) == (["look"], 6, None)
+
+
+def test_a_source_is_read_again_from_its_page(admin, lamp):
+    page = admin.get(change_page(lamp.source)).content.decode()
+    again = reverse("admin:documents_source_ingest", args=[lamp.source_id])
+    assert f'action="{again}"' in page
+
+    answer = admin.post(again)
+    run = IngestionRun.objects.first()
+    assert (run.status, run.trigger) == ("queued", "admin")
+    assert answer.headers["Location"] == change_page(run)
+    assert admin.get(again).status_code == 405
+
+
+@pytest.fixture
+def shelf(corpus, tmp_path, settings):
+    keep_uploads_in(tmp_path / "uploads", settings)
+    return Source.objects.create(corpus=corpus, slug="shelf", kind="upload", location="shelf")
+
+
+@pytest.fixture
+def upload_page(shelf):
+    return reverse("admin:documents_source_upload", args=[shelf.pk])
+
+
+def test_files_are_uploaded_on_the_page_of_their_source(admin, shelf, upload_page):
+    assert upload_page in admin.get(change_page(shelf)).content.decode()
+    assert ".md" in admin.get(upload_page).content.decode()
+
+    files = [given("one.md", LAMP_PAGE), given("two.md", "# Two\n\nText.\n")]
+    answer = admin.post(upload_page, {"file": files})
+
+    run = IngestionRun.objects.first()
+    assert answer.headers["Location"] == change_page(run)
+    assert (run.source, run.only, run.trigger) == (shelf, ["one.md", "two.md"], "admin")
+    work_through_the_queue()
+    assert set(shelf.documents.values_list("key", flat=True)) == {"one.md", "two.md"}
+    assert {upload.uploaded_by for upload in shelf.uploads.all()} == {"eve"}
+
+
+@pytest.mark.parametrize("files", [[], ["evil.exe"], ["a.md", "x/a.md"]])
+def test_a_refused_upload_says_why_and_stores_nothing(admin, shelf, upload_page, files):
+    answer = admin.post(upload_page, {"file": [given(name) for name in files]})
+    assert answer.status_code == 400
+    assert 'role="alert"' in answer.content.decode()
+    assert not Upload.objects.exists()
+
+
+def test_uploading_needs_the_permission_to_change_a_source_of_uploads(
+    staff, shelf, upload_page, corpus
+):
+    client = staff("documents.view_source")
+    again = reverse("admin:documents_source_ingest", args=[shelf.pk])
+    assert upload_page not in client.get(change_page(shelf)).content.decode()
+    answers = [client.get(upload_page), client.post(upload_page), client.post(again)]
+    assert {answer.status_code for answer in answers} == {403}
+    assert IngestionRun.objects.count() == 1
+
+
+def test_files_go_to_sources_of_uploads_only(admin, lamp):
+    page = reverse("admin:documents_source_upload", args=[lamp.source_id])
+    assert admin.get(page).status_code == 404
+
+
+def test_a_form_from_elsewhere_uploads_nothing(shelf, upload_page, admin):
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(User.objects.get(username="eve"))
+    assert strict.post(upload_page, {"file": [given("a.md")]}).status_code == 403
+    assert not Upload.objects.exists()
+
+
+def test_a_deleted_upload_takes_its_document_and_its_file_along(admin, shelf, upload_page):
+    admin.post(upload_page, {"file": [given("one.md")]})
+    work_through_the_queue()
+    upload = Upload.objects.get()
+    page = admin.post(
+        address("documents.upload", "delete", upload.pk), {"post": "yes"}, follow=True
+    )
+    assert "1 document deleted; nothing is left" in page.content.decode()
+    assert not shelf.documents.exists()
+
+
+def test_a_source_of_uploads_needs_no_location_and_a_folder_does(admin, corpus):
+    data = {"corpus": corpus.pk, "slug": "given", "kind": "upload", "options": "{}",
+            "trust_tier": "official"}  # fmt: skip
+    assert admin.post(address("documents.source", "add"), data).status_code == 302
+    assert Source.objects.get(slug="given").location == "given"
+    folder = data | {"slug": "folder", "kind": "folder"}
+    answer = admin.post(address("documents.source", "add"), folder)
+    assert "Give a folder, or an address." in answer.content.decode()
+
+
 # Permissions
 
 
 ACTIONS = ["publish", "withdraw", "mark_official", "mark_peer_reviewed", "mark_retracted",
-           "ingest_again"]  # fmt: skip
+           "accept_suggestion", "ingest_again"]  # fmt: skip
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -117,7 +117,7 @@ def test_documents_of_another_space_are_counted(settings):
     message = check_database()
     assert "documents.W004" in message
     assert "2 documents were embedded in another space than the configured none/bm25/0" in message
-    assert "Run `manage.py ingest`" in message
+    assert "Run `manage.py reindex`" in message
 
 
 @pytest.mark.django_db

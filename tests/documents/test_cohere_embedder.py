@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import cohere
@@ -10,6 +12,8 @@ import pytest
 
 from documents.embedding.base import EmbeddingError
 from documents.embedding.cohere import CohereEmbedder
+from documents.embedding.pacing import Pace
+from tests.clocks import SleepingClock
 
 Respond = Callable[[httpx.Request], httpx.Response]
 KEY = "secret-key"
@@ -19,7 +23,8 @@ class Wire:
     """Answers with what `replies` says, the last one for ever; remembers requests and waits."""
 
     def __init__(self, *replies: httpx.Response | Exception | Respond, model: str = "embed-v4.0"):
-        self.replies, self.requests, self.waits = list(replies), [], list[float]()
+        self.replies, self.requests, self.clock = list(replies), [], SleepingClock()
+        self.waits = self.clock.waits
         transport = httpx.MockTransport(self.respond)
         self.embedder = CohereEmbedder(
             cohere.ClientV2(KEY, httpx_client=httpx.Client(transport=transport), max_retries=0),
@@ -28,7 +33,7 @@ class Wire:
             ),
             model,
             4,
-            sleep=self.waits.append,
+            Pace("cohere", sleep=self.clock.sleep, now=self.clock.now),
         )
 
     def respond(self, request: httpx.Request) -> httpx.Response:
@@ -135,6 +140,28 @@ def test_a_limit_by_the_minute_is_waited_for() -> None:
     wire = Wire(refused(429, "/ minute", **{"Retry-After": "7"}), refused(429, "/ minute"), good)
     wire.embedder.embed_documents(["text"])
     assert wire.waits == [7.0, 40.0]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_that_the_server_asks_for_is_kept_to_the_second(status: int) -> None:
+    wire = Wire(refused(status, "/ minute", **{"Retry-After": "55"}), good)
+    wire.embedder.embed_documents(["text"])
+    assert wire.waits == [55.0]
+
+
+def test_a_wait_may_be_given_as_a_date() -> None:
+    moment = format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
+    wire = Wire(refused(429, "/ minute", **{"Retry-After": moment}), good)
+    wire.embedder.embed_documents(["text"])
+    assert wire.waits == [pytest.approx(40, abs=2)]
+
+
+def test_a_wait_longer_than_a_call_should_take_is_left_to_the_run() -> None:
+    wire = Wire(refused(429, "/ minute", **{"Retry-After": "600"}))
+    with pytest.raises(EmbeddingError) as raised:
+        wire.embedder.embed_documents(["text"])
+    assert (raised.value.retryable, raised.value.retry_after) == (True, 600)
+    assert len(wire.requests) == 1
 
 
 def test_a_limit_by_the_month_is_not() -> None:

@@ -80,14 +80,14 @@ def test_vectors_of_stale_chunks_go_with_their_rows(source):
 
 
 def test_only_new_and_stale_chunks_are_announced(source):
-    _, (_, dropped) = publish(source, "a", ["one", "two"])
+    _, (_, dropped) = publish(source, "a", ["one", "two"], space="verified")
     IndexChange.objects.all().delete()
     _, (_, added) = publish(source, "a", ["one", "three"])
     assert announced() == {dropped.pk, added.pk}
 
 
 def test_unchanged_rows_are_not_written(source, connection_queries):
-    publish(source, "a", ["one", "two"])
+    publish(source, "a", ["one", "two"], space="verified")
     with connection_queries() as queries:
         publish(source, "a", ["one", "two"])
     assert not [sql for sql in queries.writes() if '"documents_chunk"' in sql]
@@ -95,11 +95,27 @@ def test_unchanged_rows_are_not_written(source, connection_queries):
 
 
 def test_a_chunk_that_moved_is_written_but_not_announced(source):
-    _, (first, second) = publish(source, "a", ["one", "two"])
+    _, (first, second) = publish(source, "a", ["one", "two"], space="verified")
     IndexChange.objects.all().delete()
     document, _ = publish(source, "a", ["two", "one"])
     assert list(document.chunks.values_list("pk", flat=True)) == [second.pk, first.pk]
     assert announced() == set()
+
+
+def test_a_document_that_was_never_verified_is_announced_again(source):
+    """Its points may have been stored by a process that died before it could tell anybody."""
+    _, chunks = publish(source, "a", ["one", "two"])
+    IndexChange.objects.all().delete()
+    publish(source, "a", ["one", "two"])
+    assert announced() == {chunk.pk for chunk in chunks}
+
+
+def test_a_damaged_text_is_mended_and_its_switch_is_kept(source):
+    _, (chunk,) = publish(source, "a", ["one"])
+    Chunk.objects.filter(pk=chunk.pk).update(text="nobody wrote this", enabled=False)
+    publish(source, "a", ["one"])
+    mended = Chunk.objects.get(pk=chunk.pk)
+    assert (mended.text, mended.enabled) == ("one", False)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import numpy as np
@@ -13,12 +13,12 @@ from qdrant_client.http.exceptions import ResponseHandlingException
 
 from documents.embedding.base import EmbeddingSpace
 from documents.embedding.hashing import HashingEmbedder
-from documents.index.base import IndexQuery, IndexUnavailable, SpaceMismatch
+from documents.index.base import IndexPoint, IndexQuery, IndexUnavailable, SpaceMismatch
 from documents.index.payload import KEYWORD_FIELDS
 from documents.index.qdrant import QdrantIndex
 from documents.index.qdrant_requests import search_requests, vendor_errors
-from documents.index.sparse import encode_query
-from documents.models import Document, IndexChange, Source
+from documents.index.sparse import SparseVector, encode_query
+from documents.models import Chunk, Document, IndexChange, Source
 from documents.scope import Scope
 from tests.documents.builders import index, make_source, points, publish
 
@@ -60,14 +60,14 @@ def test_prepare_makes_a_collection_of_the_space_behind_the_alias(client: Qdrant
 
 def test_an_alias_on_another_space_is_refused_with_a_remedy(client: QdrantClient) -> None:
     in_memory(client, OTHER).prepare()
-    with pytest.raises(SpaceMismatch, match=r"another/model/64/c1.*QDRANT_COLLECTION"):
+    with pytest.raises(SpaceMismatch, match=r"another/model/64/c1.*manage.py reindex"):
         in_memory(client).prepare()
 
 
 def test_a_second_space_is_built_beside_and_activated(client: QdrantClient) -> None:
     old, new = in_memory(client, OTHER), in_memory(client)
     old.prepare()
-    new.create_collection()
+    new.build()
     assert new.active_collection() == old.collection
     new.activate()
     assert new.active_collection() == new.collection
@@ -95,7 +95,7 @@ def test_drain_empties_the_outbox_and_counts(source: Source, client: QdrantClien
     made.prepare()
     _document, chunks = publish(source, "one", [f"Part {n}." for n in range(150)])
     made.upsert(points(EMBEDDER, chunks))
-    assert made.drain() == 150
+    assert made.drain() == 300  # by whoever published the rows, and by whoever stored the points
     assert made.drain() == 0
     assert not IndexChange.objects.exists()
 
@@ -118,38 +118,89 @@ def test_a_failure_leaves_the_outbox_for_the_next_time(
             made.drain()
     assert IndexChange.objects.count() == 1
     assert made.drain() == 1
+    assert payload(client, made, chunks[0])["live"] is False
 
 
-def test_a_change_made_while_draining_is_not_overwritten(
-    source: Source, client: QdrantClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = in_memory(client)
-    made.prepare()
-    _document, chunks = publish(source, "one", ["The sidebar."])
-    made.upsert(points(EMBEDDER, chunks))
-    write, calls = made._set_payloads, []
-
-    def withdrawn_meanwhile(payloads: Any) -> None:
-        if not calls:
-            Document.objects.update(status=Document.Status.WITHDRAWN)
-        calls.append(payloads)
-        write(payloads)
-
-    monkeypatch.setattr(made, "_set_payloads", withdrawn_meanwhile)
-    made.drain()
-    (record,) = client.retrieve(made.collection, [str(chunks[0].pk)])
-    assert record.payload is not None
-    assert record.payload["live"] is False
-
-
-def test_a_row_whose_point_is_missing_is_left_to_reconcile(
+def test_a_point_is_live_only_once_a_drainer_has_read_its_row(
     source: Source, client: QdrantClient
 ) -> None:
     made = in_memory(client)
     made.prepare()
     _document, chunks = publish(source, "one", ["The sidebar."])
-    assert made.drain() == 1
+    made.upsert(points(EMBEDDER, chunks))
+    assert payload(client, made, chunks[0])["live"] is False
+    newest = IndexChange.objects.last()
+    made.drain()
+    stored = payload(client, made, chunks[0])
+    assert newest is not None
+    assert (stored["live"], stored["change"]) == (True, newest.pk)
+
+
+def test_points_brought_again_do_not_undo_what_was_settled(
+    source: Source, client: QdrantClient
+) -> None:
+    made = in_memory(client)
+    made.prepare()
+    _document, chunks = publish(source, "one", ["The sidebar."])
+    index(made, EMBEDDER, chunks)
+    settled = payload(client, made, chunks[0])
+    made.upsert(points(EMBEDDER, chunks))
+    assert payload(client, made, chunks[0]) == settled
+
+
+def test_a_row_whose_point_is_missing_makes_its_document_unverified(
+    source: Source, client: QdrantClient
+) -> None:
+    made = in_memory(client)
+    made.prepare()
+    document, chunks = publish(source, "one", ["The sidebar."])
+    other, _chunks = publish(source, "two", ["The sidebar."])
+    for verified in (document, other):
+        verified.mark_indexed(str(EMBEDDER.space))
+    other.mark_indexed(str(OTHER))
+    made.drain()
     assert made.present([chunks[0].pk]) == set()
+    document.refresh_from_db()
+    other.refresh_from_db()
+    assert document.space == ""
+    assert other.space == str(OTHER)  # it is not this collection that it was verified in
+
+
+def test_a_change_reaches_every_collection_of_the_family(
+    source: Source, client: QdrantClient
+) -> None:
+    one, two = in_memory(client), in_memory(client, OTHER)
+    one.prepare()
+    client.create_collection("chunksandmore", vectors_config={})
+    _document, chunks = publish(source, "one", ["The sidebar.", "The lamp."])
+    index(one, EMBEDDER, chunks)
+    two.build()
+    index(two, EMBEDDER, chunks)
+    Document.objects.all().set_status(Document.Status.WITHDRAWN)
+    one.drain()
+    assert [payload(client, made, chunks[0])["live"] for made in (one, two)] == [False, False]
+    chunks[0].document.delete()
+    two.drain()
+    assert (one.count(), two.count()) == (0, 0)
+    assert one.spare() == {two.collection: 0}
+
+
+def test_a_point_without_one_of_its_vectors_is_damaged(
+    source: Source, client: QdrantClient
+) -> None:
+    made = in_memory(client)
+    made.prepare()
+    _document, chunks = publish(source, "one", ["The sidebar.", "The lamp."])
+    index(made, EMBEDDER, chunks)
+    client.delete_vectors(made.collection, ["dense"], [str(chunks[0].pk)])
+    damages = {point.chunk_id: point.damage for point in made.scroll(UUID(int=0), 10)}
+    assert damages == {chunks[0].pk: "a vector is missing", chunks[1].pk: ""}
+
+
+def payload(client: QdrantClient, made: QdrantIndex, chunk: Chunk) -> dict[str, Any]:
+    (record,) = client.retrieve(made.collection, [str(chunk.pk)])
+    assert record.payload is not None
+    return record.payload
 
 
 # What is asked
@@ -243,8 +294,45 @@ def test_the_collection_is_made_for_strict_mode_with_an_index_for_every_field() 
     assert collection["vectors"]["dense"]["quantization_config"]["scalar"]["always_ram"] is True
     assert collection["sparse_vectors"] == {"bm25": {"modifier": "idf"}}
     indexed = [body["field_name"] for path, body in puts if path.endswith("/index")]
-    assert indexed == [*KEYWORD_FIELDS, "live"]
+    assert indexed == [*KEYWORD_FIELDS, "live", "change"]
     assert wire.asked[-1][1] == "/collections/aliases"
+
+
+def test_a_field_without_an_index_is_a_fault() -> None:
+    def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/aliases":
+            return ok({"aliases": []})
+        if request.url.path == "/collections":
+            return ok({"collections": [{"name": wire.index.collection}]})
+        keyword = {"data_type": "keyword", "points": 0}
+        schema = dict.fromkeys((*KEYWORD_FIELDS, "live"), keyword)
+        return ok({**collection_info({}), "payload_schema": schema})
+
+    wire = Wire(respond)
+    assert wire.index.faults() == [
+        "the field 'change' has no payload index", "the alias 'chunks' is missing",
+    ]  # fmt: skip
+
+
+def test_every_write_is_conditional_and_its_condition_has_an_index() -> None:
+    done = {"operation_id": 1, "status": "completed"}
+    wire = Wire(lambda request: ok([done] if request.url.path.endswith("/batch") else done))
+    chunk_id = uuid4()
+    wire.index.own.delete_unless_newer([chunk_id], 7)
+    *indexes, (_method, path, body) = wire.asked
+    assert [body["field_name"] for _method, _path, body in indexes][-1] == "change"
+    assert path.endswith("/points/delete")
+    assert body["filter"] == {
+        "must": [{"has_id": [str(chunk_id)]}],
+        "must_not": [{"key": "change", "range": {"gt": 7}}],
+    }
+    wire.index.own.set_unless_newer({chunk_id: {"live": True}}, 8)
+    operation = wire.asked[-1][2]["operations"][0]["overwrite_payload"]
+    assert operation["payload"] == {"live": True, "change": 8}
+    assert operation["filter"]["must_not"] == [{"key": "change", "range": {"gt": 8}}]
+    wire.index.own.upsert([IndexPoint(chunk_id, None, SparseVector((), ()), {})])
+    body = wire.asked[-1][2]
+    assert body["update_filter"] == {"must_not": [{"key": "change", "range": {"gt": 0}}]}
 
 
 def collection_info(metadata: dict[str, str]) -> dict[str, Any]:

@@ -61,8 +61,11 @@ def pipeline_with(embedder: DocumentEmbedder | None = None) -> IngestionPipeline
     return IngestionPipeline(embedder, EmbeddedIndex(embedder.space, "rrf"))
 
 
-def run(source: Source, pipeline: IngestionPipeline, **options: Any) -> Report:
-    return ingest_source(IngestionRun.objects.create(source=source), pipeline, **options)
+def run(
+    source: Source, pipeline: IngestionPipeline, *, allow_mass_delete: bool = False, **options: Any
+) -> Report:
+    record = IngestionRun.objects.create(source=source, allow_mass_delete=allow_mass_delete)
+    return ingest_source(record, pipeline, **options)
 
 
 def stored() -> dict[str, Any]:

@@ -115,7 +115,7 @@ def test_a_dry_run_shows_the_changes_and_writes_nothing(site):
     assert code == 0
     assert "dry run, nothing written" in out
     assert [line.strip() for line in out.splitlines() if line.startswith("  ")] == [
-        "changed: index.md", "new: new.md", "removed: guide/lamp.md",
+        "changed: index.md", "new: new.md", "removed: guide/lamp.md (no longer in the source)",
     ]  # fmt: skip
     assert everything() == before
 

@@ -4,7 +4,8 @@ import pytest
 
 from ingestion.loaders.base import RawDocument
 from ingestion.parsing import ParseError, parse
-from ingestion.parsing.markdown import parse_markdown
+from ingestion.parsing.frontmatter import read_front_matter
+from ingestion.parsing.markdown import parse_markdown, with_explicit_ids
 from ingestion.parsing.slugs import github_slug, python_markdown_slug
 
 
@@ -37,6 +38,11 @@ def test_heading_text_is_plain():
     text = "## A `code`, a [link](x), **strong** &amp; ![picture](p.png) {#id}\n"
     assert paths(text, key="k.md") == [("K", "A code, a link, strong & picture")]
     assert anchors(text) == ["id"]
+
+
+def test_the_mark_of_a_footnote_is_no_part_of_a_heading():
+    text = "## Known[^1]\n\n## Unknown[^2]\n\n[^1]: Note.\n"
+    assert anchors(text, site_kind="docusaurus") == ["known", "unknown2"]
 
 
 def test_setext_headings_and_headings_in_containers_open_sections():
@@ -88,6 +94,19 @@ def test_docusaurus_gives_the_main_heading_no_anchor():
     assert anchors("# Top\n\n## Top\n", site_kind="docusaurus") == ["", "top-1"]
 
 
+def test_attributes_that_hold_no_id_are_no_part_of_a_heading():
+    text = "# A {.wide}\n## B {: .wide data-x='1' }\n## C {.wide #sea}\n## {curly}\n"
+    assert anchors(text, site_kind="mkdocs") == ["a", "b", "sea", "curly"]
+    assert paths(text, site_kind="mkdocs")[1] == ("A", "B")
+
+
+def test_headings_can_be_made_to_say_their_ids():
+    text = "# T\n\n## A\n\n- ### A\n\n## B {#c}\n\nSet\n---\n\n```\n# x\n```\n"
+    assert with_explicit_ids(text, mdx=True, site_kind="docusaurus") == (
+        "# T\n\n## A {#a}\n\n- ### A {#a-1}\n\n## B {#c}\n\nSet {#set}\n---\n\n```\n# x\n```\n"
+    )
+
+
 def test_tags_in_a_heading_are_not_part_of_it():
     text = "## Using <Badge text='new'/> tabs {#tabs}\n\n## New <b>bold</b> thing\n"
     assert [path[-1] for path in paths(text, mdx=True)] == ["Using tabs", "New bold thing"]
@@ -105,6 +124,21 @@ def test_invalid_front_matter_keeps_the_body_and_names_the_line():
 def test_yaml_aliases_are_refused():
     parsed = parse_markdown("---\na: &a [x]\nb: [*a, *a]\n---\nBody.\n")
     assert "line 3: aliases are not supported" in parsed.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "rest"),
+    [
+        ('+++\ntitle = "A"\n+++\nBody', {"title": "A"}, "Body"),
+        ("+++\nbroken =\n+++\nBody", {}, "Body"),
+        ('{\n"title": "A\\u0000"\n}\nBody', {"title": "A"}, "Body"),
+        ("{\nnot json\n}\nBody", {}, "{\nnot json\n}\nBody"),
+        ("+++ no front matter", {}, "+++ no front matter"),
+    ],
+)
+def test_front_matter_may_be_toml_or_json(text, values, rest):
+    front_matter = read_front_matter(text)
+    assert (front_matter.values, text[front_matter.end :]) == (values, rest)
 
 
 def test_a_thematic_break_is_not_front_matter():
@@ -128,15 +162,15 @@ def test_an_empty_page_has_no_sections_and_says_so(text):
 def test_the_media_type_picks_the_parser():
     page = RawDocument("a.mdx", b"\xef\xbb\xbf# T\n\n{x} y\n", "text/mdx", "/a")
     assert parse(page).title == "T"
-    with pytest.raises(ParseError, match="application/pdf"):
-        parse(RawDocument("a.pdf", b"", "application/pdf", "/a"))
+    assert parse(page).markup == ((5, 8),)
+    with pytest.raises(ParseError, match="no parser for image/png"):
+        parse(RawDocument("a", b"", "image/png", "/a"))
 
 
-def test_pages_of_a_docusaurus_site_are_read_as_mdx():
-    page = RawDocument("a.md", b"# T\n\nHello {x}\n", "text/markdown", "/a", site_kind="docusaurus")
-    assert parse(page).markup == ((11, 14),)
+def test_main_headings_of_docusaurus_have_no_anchor():
+    page = RawDocument("a.mdx", b"# T\n\nHello\n", "text/mdx", "/a", site_kind="docusaurus")
     assert parse(page).sections[0].anchor == ""
-    assert parse(page, site_kind="plain").markup == ()
+    assert parse(page, site_kind="plain").sections[0].anchor == "t"
 
 
 def test_what_decoding_changed_is_a_warning():

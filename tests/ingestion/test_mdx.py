@@ -123,6 +123,20 @@ def test_mkdocs_markup_goes_and_titles_stay(text, left):
     assert shown(text, mdx=False) == left
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Text\n{: .note }", "Text"),
+        ("[a](b){: target='_blank' }", "[a](b)"),
+        ("Ends so. {:toc}", "Ends so."),
+        ("{.note} and [a](b){.wide}", None),
+        ("Use {name} and {#id} and {: }", None),
+    ],
+)
+def test_plain_markdown_has_attributes_after_a_colon_only(text, left):
+    assert shown(text, mdx=False) == (text if left is None else left)
+
+
 def test_plain_markdown_keeps_braces_and_placeholders():
     text = "Use {name}, List<String> and <your-name>.\n\n    <b>indented code</b>"
     assert shown(text, mdx=False) == text

@@ -13,7 +13,8 @@ from documents.models import Corpus, Document, Source
 from ingestion.loaders.base import LoadError
 from ingestion.models import IngestionItem, IngestionRun
 from ingestion.pipeline import Aborted, IngestionPipeline
-from ingestion.runs import MassDelete, preview_source
+from ingestion.planning import plan_run
+from ingestion.runs import MassDelete
 from tests.ingestion.pipelines import (
     CountingEmbedder,
     Stopped,
@@ -120,12 +121,12 @@ def test_a_page_that_becomes_a_draft_is_one_item_that_says_why(source, pipeline,
     assert "draft" in item.reason
 
 
-def test_failed_pages_make_a_run_incomplete_and_the_next_one_heals(source, pipeline, embedder):
-    embedder.error = EmbeddingError("Cohere's rate limit is reached (429).")
+def test_failed_pages_make_a_run_incomplete_and_the_next_one_heals(source, pipeline, folder):
+    (folder / "page-00.md").write_bytes(bytes(range(32)) * 20)
     run(source, pipeline)
     assert newest_run().status == Status.INCOMPLETE
-    assert items()["page-00.md"].reason == "Cohere's rate limit is reached (429)."
-    embedder.error = None
+    assert "not a text file" in items()["page-00.md"].reason
+    (folder / "page-00.md").write_text(page(0))
     run(source, pipeline)
     assert newest_run().status == Status.SUCCEEDED
     assert Document.objects.count() == 10
@@ -187,8 +188,41 @@ def test_with_permission_they_are_removed(source, pipeline, folder):
 
 def test_losing_a_few_pages_needs_no_permission(source, pipeline, folder):
     run(source, pipeline)
+    drop(folder, 2)
+    assert run(source, pipeline).counts["removed"] == 2
+
+
+def test_losing_a_fifth_is_allowed_and_one_more_is_not(source, pipeline, folder):
+    run(source, pipeline)
     drop(folder, 3)
-    assert run(source, pipeline).counts["removed"] == 3
+    with pytest.raises(MassDelete, match="3 of the source's 10"):
+        run(source, pipeline)
+
+
+def test_emptying_many_pages_stops_the_run_and_leaves_them_as_they_were(source, pipeline, folder):
+    run(source, pipeline)
+    chunks = stored()["chunks"]
+    for path in sorted(folder.glob("*.md"))[:4]:
+        path.write_text("---\ntitle: Please sign in\n---\n")
+    with pytest.raises(MassDelete, match=r"4 of the source's 10 .* have no text any more"):
+        run(source, pipeline)
+    assert stored()["chunks"] == chunks
+
+
+def test_emptied_pages_beside_removed_ones_count_together(source, pipeline, folder):
+    run(source, pipeline)
+    drop(folder, 2)
+    (folder / "page-09.md").write_text("")
+    with pytest.raises(MassDelete, match="3 of the source's 10"):
+        run(source, pipeline)
+    assert Document.objects.count() == 10
+
+
+def test_a_page_that_lost_its_text_is_empty_after_the_run(source, pipeline, folder):
+    run(source, pipeline)
+    (folder / "page-09.md").write_text("")
+    assert run(source, pipeline).counts["changed"] == 1
+    assert not Document.objects.get(key="page-09.md").chunks.exists()
 
 
 def test_the_share_that_needs_permission_is_a_setting(source, pipeline, folder, settings):
@@ -262,14 +296,6 @@ def test_a_folder_inside_that_cannot_be_opened_removes_nothing(
     assert newest_run().status == Status.FAILED
 
 
-def test_a_kind_of_source_that_cannot_be_read_yet_says_so(source, pipeline):
-    source.kind = Source.Kind.GIT
-    source.save()
-    with pytest.raises(LoadError, match="kind git cannot be read yet"):
-        run(source, pipeline)
-    assert newest_run().status == Status.FAILED
-
-
 # Previews
 
 
@@ -278,7 +304,7 @@ def test_a_preview_says_what_a_run_would_do(source, pipeline, folder):
     (folder / "page-00.md").write_text("# Page 0\n\nAnother text.\n")
     (folder / "page-01.md").unlink()
     (folder / "page-99.md").write_text(page(99))
-    preview = preview_source(source, pipeline)
+    preview = plan_run(source, pipeline).report
     report = run(source, pipeline)
     assert [(r.key, r.outcome) for r in preview.results] == [
         ("page-00.md", "changed"),
@@ -289,7 +315,7 @@ def test_a_preview_says_what_a_run_would_do(source, pipeline, folder):
 
 
 def test_a_preview_writes_and_embeds_nothing(source, pipeline, embedder):
-    preview_source(source, pipeline)
+    plan_run(source, pipeline)
     assert not Document.objects.exists()
     assert not IngestionRun.objects.exists()
     assert embedder.calls == 0

@@ -125,4 +125,4 @@ def test_a_killed_run_is_no_hindrance_and_stays_on_record(log, installation):
     path = installation["DATABASE_URL"].removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as database:
         runs = database.execute("SELECT status FROM ingestion_ingestionrun ORDER BY id").fetchall()
-    assert runs == [("running",), ("succeeded",)]
+    assert runs == [("failed",), ("succeeded",)]

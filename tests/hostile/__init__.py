@@ -1,0 +1,1 @@
+"""Files made to do harm, generated: small code, the same bytes every time."""
