@@ -186,7 +186,9 @@ class SourceAdmin(DeletesForGood):
         if request.method == "POST":
             try:
                 files = request.FILES.getlist("file")
-                stored = uploads.store(source, files, by=request.user.get_username())
+                by = request.user.get_username()
+                with uploads.storing(source, files, by=by) as stored:
+                    work = have_ingested(request, [source], [row.key for row in stored])
             except (uploads.Refused, uploads.NotStored) as error:
                 name = getattr(error, "name", "")
                 problem = f"{name}: {error}" if name else str(error)
@@ -194,9 +196,7 @@ class SourceAdmin(DeletesForGood):
                 count = len(stored)
                 text = ngettext("%d file is stored.", "%d files are stored.", count)
                 messages.success(request, text % count)
-                for run in have_ingested(request, [source], [row.key for row in stored]):
-                    return to_page_of(run)
-                return to_page_of(source)
+                return to_page_of(next(iter(work), source))
         about = {
             **self.admin_site.each_context(request),
             "title": _("Upload files"), "source": source, "opts": self.opts, "problem": problem,

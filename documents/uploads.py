@@ -109,28 +109,31 @@ def upload_source(corpus: Corpus) -> Source:
     )[0]
 
 
-def store(source: Source, files: Sequence[File], by: str) -> list[Upload]:
+@contextmanager
+def storing(source: Source, files: Sequence[File], by: str) -> Iterator[list[Upload]]:
     """Keep the files as documents of the source, all of them or none.
 
-    One of the same name takes the place of the older one, and comes back if it was deleted.
-    Raises Refused (nothing was changed) or NotStored.
+    The block is the end of the transaction that records them: put the work they make on record
+    there, so that no file is forgotten. One of the same name takes the place of the older one, and
+    comes back if it was deleted. Raises Refused (nothing was changed) or NotStored.
     """
     keys = _keys_of(files)
-    with _written_aside(files) as parts, transaction.atomic():
-        Source.objects.select_for_update().get(pk=source.pk)
-        before = set(source.uploads.filter(key__in=keys).values_list("stored_as", flat=True))
-        _lock_files()
-        for part in parts:
-            part.move()
-        failpoint("upload.stored")
-        uploads = [
-            Upload.objects.update_or_create(source=source, key=key, defaults=part.facts(by))[0]
-            for key, part in zip(keys, parts, strict=True)
-        ]
-        Tombstone.objects.filter(source=source, key__in=keys).delete()
-    remove_files(before - {upload.stored_as for upload in uploads})
-    failpoint("upload.recorded")
-    return uploads
+    with _written_aside(files) as parts:
+        with transaction.atomic():
+            Source.objects.select_for_update().get(pk=source.pk)
+            before = set(source.uploads.filter(key__in=keys).values_list("stored_as", flat=True))
+            _lock_files()
+            for part in parts:
+                part.move()
+            failpoint("upload.stored")
+            uploads = [
+                Upload.objects.update_or_create(source=source, key=key, defaults=part.facts(by))[0]
+                for key, part in zip(keys, parts, strict=True)
+            ]
+            Tombstone.objects.filter(source=source, key__in=keys).delete()
+            yield uploads
+        failpoint("upload.recorded")
+        remove_files(before - {upload.stored_as for upload in uploads})
 
 
 @dataclass(frozen=True)

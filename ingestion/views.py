@@ -143,10 +143,10 @@ class Documents(DocumentList):
         source = _upload_source(request, data.get("source"), data.get("corpus"))
         files = [file for field in FILE_FIELDS for file in request.FILES.getlist(field)]
         try:
-            stored = uploads.store(source, files, by=name_of(request))
-            run = queue_run(
-                source, trigger=IngestionRun.Trigger.API, only=[upload.key for upload in stored]
-            )
+            with uploads.storing(source, files, by=name_of(request)) as stored:
+                run = queue_run(
+                    source, trigger=IngestionRun.Trigger.API, only=[upload.key for upload in stored]
+                )
         except uploads.TooLarge as error:
             raise Problem(413, "too_large", f"{error.name[:200]}: {error}") from error
         except uploads.Refused as error:

@@ -52,9 +52,13 @@ def queue_run(
             run = waiting
             run.only = sorted({*run.only, *only}) if run.only and only else []
             run.save(update_fields=["only"])
-    failpoint("queue.recorded")
-    transaction.on_commit(tell_workers)
+    transaction.on_commit(_tell_of_it)
     return run
+
+
+def _tell_of_it() -> None:
+    failpoint("queue.recorded")
+    tell_workers()
 
 
 def tell_workers() -> None:

@@ -1,11 +1,15 @@
 """Uploads in tests: files, a storage of the test's own, and the work that they leave behind."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from django.core.files import File
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from documents.models import Source, Upload
+from documents.uploads import storing
 from ingestion.leases import SourceBusy
 from ingestion.loaders.base import LoadError
 from ingestion.models import IngestionRun
@@ -27,6 +31,12 @@ def given(name: str, content: str | bytes = LAMP) -> SimpleUploadedFile:
     file = SimpleUploadedFile("x", content.encode() if isinstance(content, str) else content)
     file._name = name  # as it came: Django would already have taken a part of it
     return file
+
+
+def store(source: Source, files: Sequence[File], by: str) -> list[Upload]:
+    """Stored, and nobody asked for them to be read."""
+    with storing(source, files, by=by) as uploads:
+        return uploads
 
 
 def stored_files(folder: Path) -> list[str]:

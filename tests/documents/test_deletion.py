@@ -32,6 +32,7 @@ from ingestion.pipeline import IngestionPipeline
 from tests.documents.builders import make_source, publish
 from tests.ingestion.pipelines import CountingEmbedder, run
 from tests.uploading import given, keep_uploads_in, stored_files
+from tests.uploading import store as store_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ZERO = {"rows": 0, "points": 0, "files": 0, "cached_answers": 0, "pending": 0, "complete": True}
@@ -61,7 +62,7 @@ def shelf(source, folder):
     """Two uploads, one of them also under a second name."""
     shelf = uploads.upload_source(source.corpus)
     files = [given("lamp.md"), given("copy.md"), given("horn.md", "# Horn\n\nIt sounds.\n")]
-    uploads.store(shelf, files, by="eve")
+    store_files(shelf, files, by="eve")
     run(shelf, IngestionPipeline.from_settings())
     return shelf
 
@@ -147,7 +148,7 @@ def test_a_file_stays_while_another_upload_has_the_same_content(shelf, folder):
 
 
 def test_an_upload_that_never_became_a_document_is_deleted_by_its_key(shelf, folder):
-    uploads.store(shelf, [given("broken.pdf", "no pdf")], by="eve")
+    store_files(shelf, [given("broken.pdf", "no pdf")], by="eve")
     receipt = delete_keys(shelf, ["broken.pdf"], by="eve")
     assert (receipt.documents, receipt.complete) == (("lighthouse-uploads/broken.pdf",), True)
     assert not uploads.orphan_files(older_than=timedelta(0))
@@ -155,7 +156,7 @@ def test_an_upload_that_never_became_a_document_is_deleted_by_its_key(shelf, fol
 
 def test_uploaded_again_it_is_back(shelf):
     delete_keys(shelf, ["lamp.md"], by="eve")
-    uploads.store(shelf, [given("lamp.md")], by="eve")
+    store_files(shelf, [given("lamp.md")], by="eve")
     run(shelf, IngestionPipeline.from_settings())
     assert chunks_of("lamp.md")
 
@@ -217,7 +218,7 @@ def test_a_run_that_has_read_it_cannot_bring_it_back(shelf, source, site, kind, 
     embedder = DeletingEmbedder(lambda: receipts.append(delete_keys(of, [key], by="eve")))
     (site / "guide" / "lamp.md").write_text("# The lamp\n\nAnother text.\n")
     if kind == "upload":
-        uploads.store(shelf, [given("lamp.md", "# The lamp\n\nAnother text.\n")], by="eve")
+        store_files(shelf, [given("lamp.md", "# The lamp\n\nAnother text.\n")], by="eve")
 
     report = run(of, IngestionPipeline(embedder, get_index()))
 
@@ -230,7 +231,7 @@ def test_a_run_that_has_read_it_cannot_bring_it_back(shelf, source, site, kind, 
 def test_a_run_over_a_source_that_is_deleted_publishes_nothing_more(shelf):
     from ingestion.leases import LeaseLost
 
-    uploads.store(shelf, [given("new.md", "# New\n\nText.\n")], by="eve")
+    store_files(shelf, [given("new.md", "# New\n\nText.\n")], by="eve")
     embedder = DeletingEmbedder(lambda: delete_sources([shelf], by="eve"))
 
     with pytest.raises(LeaseLost):

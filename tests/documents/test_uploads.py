@@ -16,11 +16,11 @@ from django.utils import timezone
 
 from documents import uploads
 from documents.models import Corpus, Document, Source, Tombstone, Upload
-from documents.uploads import NotStored, Refused, TooLarge, key_of, store
+from documents.uploads import NotStored, Refused, TooLarge, key_of
 from ingestion.loaders.base import LoadError
 from ingestion.loaders.uploads import UploadLoader
 from tests.documents.builders import publish
-from tests.uploading import LAMP, given, keep_uploads_in, stored_files, tree
+from tests.uploading import LAMP, given, keep_uploads_in, store, stored_files, tree
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

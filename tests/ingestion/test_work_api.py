@@ -18,7 +18,14 @@ from documents.models import Chunk, Corpus, Document, Source, Upload
 from ingestion.models import IngestionRun
 from ingestion.progress import forget_progress, publish_progress
 from tests.ingestion.pipelines import CountingEmbedder, pipeline_with
-from tests.uploading import LAMP, given, keep_uploads_in, stored_files, work_through_the_queue
+from tests.uploading import (
+    LAMP,
+    given,
+    keep_uploads_in,
+    store,
+    stored_files,
+    work_through_the_queue,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PROBLEM = "application/problem+json"
@@ -372,7 +379,7 @@ def test_a_run_is_cancelled_at_once_or_by_the_process_at_work(client, shelf, key
 
 
 def test_a_cancelled_run_is_not_taken_up(client, shelf, key):
-    uploads.store(shelf, [given("lamp.md")], by="eve")
+    store(shelf, [given("lamp.md")], by="eve")
     run = IngestionRun.objects.create(source=shelf)
     client.post(f"/api/v1/runs/{run.pk}/cancel/", headers=key)
     work_through_the_queue()
