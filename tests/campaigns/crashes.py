@@ -3,9 +3,9 @@
     python -m tests.campaigns.crashes --kills 500 --per-failpoint 5 --seed 1
 
 The database is a SQLite file of its own, or DATABASE_URL's (its rows are deleted!); the index is
-embedded, or the server at QDRANT_URL. The same seed gives the same pages and the same moments; what
-the scheduler makes of them is its own. `--without GUARD` is the positive control: it must end with
-violations.
+embedded, or with `--wire` a stand-in for Qdrant behind a socket, on Qdrant's engine. The same seed
+gives the same pages and the same moments; what the scheduler makes of them is its own. `--without
+GUARD` is the positive control: it must end with violations.
 """
 
 import argparse
@@ -15,28 +15,52 @@ import random
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.standins.qdrant_process import QdrantProcess
+
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = parser_of(__doc__)
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--per-failpoint", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--without", default="", metavar="GUARD")
-    parser.add_argument("--log", type=Path, help="a JSON line for each trial")
     options = parser.parse_args(arguments)
-    seed = options.seed if options.seed is not None else int(time.time())
-    with tempfile.TemporaryDirectory() as place:
-        prepare_settings(Path(place))
-        campaign = Campaign(Path(place), seed, options.without, options.log)
+    with tempfile.TemporaryDirectory() as place, parts(Path(place), wire=options.wire):
+        campaign = Campaign(Path(place), options.seed, options.without, options.log)
         campaign.random_kills(options.kills)
         campaign.kills_at_failpoints(options.per_failpoint)
         report = campaign.report()
     print(json.dumps(report, indent=2))
     return 0 if report["clean"] else 1
+
+
+def parser_of(doc: str | None) -> argparse.ArgumentParser:
+    """With what every campaign has."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0] if doc else "")
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--wire", action="store_true", help="Qdrant behind a socket")
+    parser.add_argument("--log", type=Path, help="a JSON line for each trial")
+    return parser
+
+
+@contextmanager
+def parts(place: Path, *, wire: bool) -> Iterator[QdrantProcess | None]:
+    """Settings for a trial in `place`; the stand-in for Qdrant if there shall be one."""
+    if not wire:
+        prepare_settings(place)
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as of_qdrant, QdrantProcess(Path(of_qdrant)) as qdrant:
+        os.environ |= {"QDRANT_URL": qdrant.url, "QDRANT_API_KEY": qdrant.api_key}
+        warnings.filterwarnings("ignore", "Api key is used with an insecure connection")
+        prepare_settings(place)
+        yield qdrant
 
 
 def prepare_settings(place: Path) -> None:
@@ -65,6 +89,7 @@ class Campaign:
         self.log = log.open("w") if log else None
         self.dice = random.Random(seed)
         self.world = World(place / "pages", random.Random(seed + 1))
+        self.worlds = [self.world]
         self.total = Verdict()
         self.trials: Counter[str] = Counter()
         self.phases: Counter[str] = Counter()
@@ -148,7 +173,7 @@ class Campaign:
         from tests.campaigns.processes import in_child
         from tests.campaigns.world import Verdict
 
-        verdict = Verdict(**in_child(lambda: vars(installation.verdict(self.world))))
+        verdict = Verdict(**in_child(lambda: vars(installation.verdict(*self.worlds))))
         self.total += verdict
         if self.log:
             self.log.write(json.dumps({"trial": trial, **vars(verdict)}) + "\n")

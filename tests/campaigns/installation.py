@@ -1,8 +1,12 @@
 """One installation under trial: a database, an index, a source; and what its processes do."""
 
+import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 from unittest import mock
 from uuid import UUID
@@ -13,9 +17,14 @@ from django.utils import timezone
 
 from documents.embedding.base import Matrix
 from documents.embedding.hashing import HashingEmbedder
+from documents.index.base import IndexPoint
+from documents.index.sparse import encode_document
+from documents.uploads import orphan_files
 from tests.campaigns.world import Verdict, World, judge
 
 SLUG = "log"
+SHELF = "shelf"
+dimension = 64
 
 
 class SlowEmbedder(HashingEmbedder):
@@ -28,15 +37,20 @@ class SlowEmbedder(HashingEmbedder):
         return super().embed_documents(texts)
 
 
+def embedder() -> SlowEmbedder:
+    """That of the settings, as it were: a process takes what its parent had."""
+    return SlowEmbedder(dimension)
+
+
 def pipeline() -> Any:
     from ingestion.pipeline import IngestionPipeline
 
-    return IngestionPipeline(SlowEmbedder(), index())
+    return IngestionPipeline(embedder(), index())
 
 
 def index() -> Any:
     """Over the wire where there is an address, else in the database's rows."""
-    space = SlowEmbedder().space
+    space = embedder().space
     if settings.QDRANT_URL:
         from documents.index.qdrant import QdrantIndex
 
@@ -57,6 +71,7 @@ def install(folder: str) -> None:
 
     corpus = Corpus.objects.create(slug="trial", name="Trial")
     Source.objects.create(corpus=corpus, slug=SLUG, location=folder)
+    Source.objects.create(corpus=corpus, slug=SHELF, location="", kind=Source.Kind.UPLOAD)
 
 
 def queue() -> int:
@@ -108,10 +123,79 @@ def delete_page(key: str) -> dict[str, Any]:
     return {"complete": receipt.complete}
 
 
+def upload(name: str, content: str) -> int:
+    """As the API does it."""
+    from django.core.files.base import ContentFile
+
+    from documents.models import Source
+    from documents.uploads import storing
+    from ingestion.models import IngestionRun
+    from ingestion.worker import queue_run
+
+    source = Source.objects.get(slug=SHELF)
+    file = ContentFile(content.encode(), name=name)
+    with storing(source, [file], by="campaign") as uploads:
+        keys = [upload.key for upload in uploads]
+        return queue_run(source, trigger=IngestionRun.Trigger.API, only=keys).pk
+
+
+def reindex() -> int:
+    """From the space in use to that of the settings."""
+    from ingestion.reindex import Reindexer
+
+    return Reindexer(index(), embedder(), patience=30.0).run()
+
+
+def repair() -> dict[str, int]:
+    """What is left afterwards, by kind."""
+    from ingestion.management.commands.reconcile import queued
+    from ingestion.reconcile import Reconciler
+    from ingestion.runs import ATTEMPTS
+
+    # Nobody waits for real: a file is left over at once, not after an hour.
+    young = partial(orphan_files, timedelta(0))
+    with mock.patch("ingestion.differences.orphan_files", young):
+        reconciler = Reconciler(index(), embedder(), queued, ATTEMPTS)
+        reconciler.repair()
+        return {kind.name: number for kind, number in reconciler.check().differences.items()}
+
+
+def damage(seed: int) -> dict[str, int]:
+    """What a backup, a bug or a hand in the database may do; says how much of what was done."""
+    from documents.models import Chunk, Document
+
+    dice = random.Random(seed)
+    ids = list(Chunk.objects.order_by("pk").values_list("pk", flat=True))
+    lost = dice.sample(ids, 5)
+    index().delete(lost)
+    strays = [UUID(int=dice.getrandbits(128), version=5) for _ in range(3)]
+    vectors = embedder().embed_documents([str(stray) for stray in strays])
+    index().upsert(
+        [
+            IndexPoint(stray, vector, encode_document(str(stray), "en"))
+            for stray, vector in zip(strays, vectors, strict=True)
+        ]
+    )
+    torn = dice.choice(Document.objects.order_by("pk").filter(source__slug=SLUG))
+    Chunk.objects.filter(document=torn, position=0).delete()
+    unmarked = Document.objects.filter(pk=dice.choice(Document.objects.order_by("pk")).pk)
+    return {"points lost": len(lost), "stray points": len(strays), "unmarked":
+            unmarked.update(space="")}  # fmt: skip
+
+
+def stored_files() -> set[str]:
+    """Every file of an upload that is on the disk, and whether a row names it."""
+    from documents.models import Upload
+
+    folder = Path(settings.STORAGES["uploads"]["OPTIONS"]["location"])
+    here = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return here ^ set(Upload.objects.values_list("stored_as", flat=True))
+
+
 # What is found afterwards
 
 
-def verdict(world: World) -> Verdict:
+def verdict(*worlds: World) -> Verdict:
     """In a process of its own; everything is read anew."""
     from documents.models import Chunk
     from ingestion.leases import holder_is_dead
@@ -121,15 +205,14 @@ def verdict(world: World) -> Verdict:
     for chunk in Chunk.objects.select_related("document__source").order_by("pk"):
         rows.append((chunk.document.key, chunk.text, chunk.pk))
         texts[chunk.pk] = chunk.searchable_text
-    vectors = SlowEmbedder().embed_documents(list(texts.values())) if texts else []
+    vectors = embedder().embed_documents(list(texts.values())) if texts else []
     points, live = stored_points()
     now = timezone.now()
     leases = Lease.objects.exclude(holder="").filter(expires_at__gt=now)
     held = [lease for lease in leases if not holder_is_dead(lease)]
     stuck = IngestionRun.objects.unfinished().count() + len(held)
-    return judge(
-        world.expected(), rows, points, dict(zip(texts, vectors, strict=True)), live, stuck
-    )
+    expected = {text for world in worlds for text in world.expected()}
+    return judge(expected, rows, points, dict(zip(texts, vectors, strict=True)), live, stuck)
 
 
 def stored_points() -> tuple[dict[UUID, "np.ndarray | None"], set[UUID] | None]:
@@ -138,7 +221,7 @@ def stored_points() -> tuple[dict[UUID, "np.ndarray | None"], set[UUID] | None]:
         return points_over_the_wire()
     from documents.models import ChunkVector
 
-    found = ChunkVector.objects.filter(space=str(SlowEmbedder().space))
+    found = ChunkVector.objects.filter(space=str(embedder().space))
     return {
         pk: np.frombuffer(bytes(vector), "<f2").astype(np.float32)
         for pk, vector in found.values_list("chunk_id", "vector")
@@ -186,7 +269,7 @@ def without_guard(name: str) -> Iterator[None]:
         publish = module.IngestionPipeline.publish
 
         def declared(source: Any, prepared: Any) -> dict[str, object]:
-            return {**fields(source, prepared), "space": str(SlowEmbedder().space)}
+            return {**fields(source, prepared), "space": str(embedder().space)}
 
         def published_first(self: Any, source: Any, batch: Any) -> None:
             for prepared in batch:

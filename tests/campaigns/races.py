@@ -1,11 +1,10 @@
-"""What happens at the same time: two workers, a frozen one, deletions, a database that goes away.
+"""What happens at the same time: two workers, a frozen one, deletions, parts that go away.
 
     python -m tests.campaigns.races --times 10 --seed 1 [--only frozen]
 
-Like tests.campaigns.crashes; DATABASE_URL and QDRANT_URL choose the parts.
+Like tests.campaigns.crashes; DATABASE_URL and `--wire` choose the parts.
 """
 
-import argparse
 import json
 import os
 import signal
@@ -17,7 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.campaigns.crashes import INGESTION, Campaign, prepare_settings
+from tests.campaigns.crashes import INGESTION, Campaign, parser_of, parts
+from tests.standins.qdrant_process import QdrantProcess
 
 LEASE_SECONDS = 1.5
 # A frozen process keeps a SQLite file locked for everybody: nothing can be done about that.
@@ -25,20 +25,17 @@ INSIDE_A_TRANSACTION = ("publish.writing", "remove.writing")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = parser_of(__doc__)
     parser.add_argument("--times", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--only", choices=TRIALS, action="append")
     parser.add_argument("--without", default="", metavar="GUARD")
-    parser.add_argument("--log", type=Path, help="a JSON line for each trial")
     options = parser.parse_args(arguments)
-    seed = options.seed if options.seed is not None else int(time.time())
     os.environ["INGEST_LEASE_SECONDS"] = str(LEASE_SECONDS)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        with small_disk(place) as small:
-            prepare_settings(place)
-            races = Races(place, seed, options.without, options.log)
+        with small_disk(place) as small, parts(place, wire=options.wire) as qdrant:
+            races = Races(place, options.seed, options.without, options.log)
+            races.qdrant = qdrant
             for name in options.only or TRIALS:
                 if name == "disk" and not small:
                     races.trials["no small disk could be mounted"] += 1
@@ -50,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class Races(Campaign):
+    qdrant: QdrantProcess | None = None
+
     def two_workers(self, times: int) -> None:
         """Both take whatever is due; each source belongs to one of them at a time."""
         from tests.campaigns.processes import Child
@@ -127,6 +126,50 @@ class Races(Campaign):
             time.sleep(LEASE_SECONDS + 0.2)  # what it could not give back
             self._recover(f"cut {number}", killed=False)
 
+    def index_killed(self, times: int) -> None:
+        """kill -9 for Qdrant in the middle of a run; it comes back with what it acknowledged."""
+        for number in range(times):
+            with self._index_in_trouble(f"index killed {number}") as qdrant:
+                time.sleep(self.dice.uniform(0, self.usual))
+                if qdrant:
+                    qdrant.kill()
+                    time.sleep(self.dice.uniform(0, 0.5))
+                    qdrant.start()
+
+    def answers_lost(self, times: int) -> None:
+        """Qdrant does what it was asked to, and nobody hears of it; or it does it too late."""
+        for number in range(times):
+            with self._index_in_trouble(f"answers lost {number}") as qdrant:
+                if qdrant:
+                    fault = self.dice.choice(["lose", "truncate", "empty", "null", "status"])
+                    every = self.dice.randint(2, 5)
+                    late = {"fault": "late", "on": "upsert", "seconds": 0.2, "every": 3}
+                    qdrant.fail({"fault": fault, "every": every}, late)
+                    self.trials[f"answers: {fault}"] += 1
+                    time.sleep(self.usual)
+
+    @contextmanager
+    def _index_in_trouble(self, trial: str) -> Iterator[QdrantProcess | None]:
+        """A worker works while the block goes on; afterwards the index is well, and the source is
+        read once more, as on its next interval."""
+        from tests.campaigns import installation
+        from tests.campaigns.processes import Child, in_child
+
+        if self.qdrant is None:
+            self.trials["no --wire: the index was left alone"] += 1
+            yield None
+            return
+        self._change()
+        worker = Child(self._work, may_fail=True)
+        yield self.qdrant
+        ended = worker.end()
+        self.trials["index in trouble"] += 1
+        self.trials["failed on it"] += ended.failed
+        self.trials["attempts after the first"] += (ended.value or 1) - 1
+        self.qdrant.fail()
+        in_child(installation.queue)
+        self._recover(trial, killed=False)
+
     def disk(self, times: int) -> None:
         """The disk with the database is full; later somebody frees it."""
         from django.db import connection
@@ -148,7 +191,9 @@ class Races(Campaign):
             self._recover(f"disk full {number}", killed=False)
 
 
-TRIALS = ("two_workers", "frozen", "deletions", "database", "disk")
+TRIALS = (
+    "two_workers", "frozen", "deletions", "database", "index_killed", "answers_lost", "disk",
+)  # fmt: skip
 
 
 def cut_connections() -> int:

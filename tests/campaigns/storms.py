@@ -8,7 +8,6 @@ together afterwards. `--without live-rows` shows hits without looking at the row
 control).
 """
 
-import argparse
 import json
 import random
 import sys
@@ -18,26 +17,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.campaigns.crashes import clean_database, prepare_settings
+from tests.campaigns.crashes import clean_database, parser_of, parts
 
 PARTS = 6
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = parser_of(__doc__)
     parser.add_argument("--queries", type=int, default=1000, help="at least; of each storm")
     parser.add_argument("--deletes", type=int, default=20)
     parser.add_argument("--reads", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--without", default="", choices=["", "live-rows"])
     options = parser.parse_args(arguments)
-    seed = options.seed if options.seed is not None else int(time.time())
-    with tempfile.TemporaryDirectory() as folder:
-        prepare_settings(Path(folder))
-        storm = Storm(Path(folder), seed, options.without)
+    with tempfile.TemporaryDirectory() as folder, parts(Path(folder), wire=options.wire):
+        storm = Storm(Path(folder), options.seed, options.without)
         deleted = storm.deletions(options.queries, options.deletes)
         mixed = storm.versions(options.queries // 2, options.reads)
-    report = {"seed": seed, "without": options.without, "deletions": deleted, "versions": mixed}
+    report = {
+        "seed": options.seed, "without": options.without, "deletions": deleted, "versions": mixed,
+    }  # fmt: skip
+    if options.log:
+        options.log.write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps(report, indent=2))
     return 1 if deleted["violations"] or mixed["violations"] else 0
 

@@ -4,9 +4,7 @@ The oracle never asks the project: it is made from the same dice that write the 
 is one chunk, whose text is known to the letter.
 """
 
-import json
 import random
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -23,12 +21,13 @@ class World:
 
     folder: Path
     dice: random.Random
+    prefix: str = "page"
     pages: dict[str, list[str]] = field(default_factory=dict)
     written: int = 0
 
     def populate(self, pages: int) -> None:
         for _ in range(pages):
-            self._create()
+            self.create()
 
     def change(self) -> list[str]:
         """A handful of creations, edits and deletions, at least one of each; says what was done."""
@@ -36,21 +35,20 @@ class World:
         steps = ["create", "edit", "edit", "delete"]
         for step in steps + self.dice.choices(steps, k=self.dice.randint(0, 4)):
             if step == "create" or len(self.pages) < 8:
-                done.append(f"create {self._create()}")
+                done.append(f"create {self.create()}")
             elif step == "edit":
-                done.append(f"edit {self._edit()}")
+                done.append(f"edit {self.edit()}")
             else:
-                done.append(f"delete {self._delete()}")
+                done.append(f"delete {self.delete()}")
         return done
 
-    def _create(self) -> str:
+    def create(self) -> str:
         self.written += 1
-        name = f"page-{self.written:05}.md"
-        self.pages[name] = [self._text() for _ in range(self.dice.randint(1, 9))]
-        self._write(name)
+        name = f"{self.prefix}-{self.written:05}.md"
+        self.rewrite(name)
         return name
 
-    def _edit(self) -> str:
+    def edit(self) -> str:
         """A section changes, comes, goes, or moves."""
         name = self.dice.choice(sorted(self.pages))
         texts = self.pages[name]
@@ -67,7 +65,11 @@ class World:
         self._write(name)
         return name
 
-    def _delete(self) -> str:
+    def rewrite(self, name: str) -> None:
+        self.pages[name] = [self._text() for _ in range(self.dice.randint(1, 9))]
+        self._write(name)
+
+    def delete(self) -> str:
         name = self.dice.choice(sorted(self.pages))
         del self.pages[name]
         (self.folder / name).unlink()
@@ -89,12 +91,6 @@ class World:
 
     def expected(self) -> set[tuple[str, str]]:
         return {(name, text) for name, texts in self.pages.items() for text in texts}
-
-    def remember(self, path: Path) -> None:
-        path.write_text(json.dumps(self.pages, indent=1))
-
-    def forget_all(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @dataclass
