@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -188,6 +189,7 @@ class Campaign:
 
         return {
             "seed": self.seed,
+            "commit": commit(),
             "database": connection.vendor,
             "index": "wire" if settings.QDRANT_URL else "embedded",
             "without": self.without,
@@ -200,6 +202,12 @@ class Campaign:
             "seconds": round(time.monotonic() - self.begun),
             "clean": self.total.clean and not self.trials["failed"],
         }  # fmt: skip
+
+
+def commit() -> str:
+    """Of the code that is on trial."""
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 # Failpoints on the path of a run; the others have trials of their own (tests/campaigns/deeds.py).
