@@ -123,6 +123,11 @@ class SourceForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if "location" in self.fields:
             self.fields["location"].required = False
+        if "options" in self.fields:
+            example = '{"exclude": ["drafts/*"]}'
+            self.fields["options"].help_text = _(
+                "JSON, such as %s. Which options there are depends on the kind."
+            ) % (example,)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

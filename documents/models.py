@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from documents.passages import Passage
 from documents.scope import Scope
+from documents.signals import source_described
 
 if TYPE_CHECKING:
     from documents.index.base import IndexHit
@@ -107,6 +108,9 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def clean(self) -> None:
+        source_described.send(sender=Source, source=self)
 
 
 class DocumentQuerySet(models.QuerySet["Document"]):

@@ -6,6 +6,10 @@ from django.dispatch import Signal
 # optionally keys (of the documents to read; none: all). Receivers return the rows of the work.
 ingestion_wanted = Signal()
 
+# Somebody describes a source by hand. Argument: source. Receivers raise ValidationError if nothing
+# could be read by that description.
+source_described = Signal()
+
 # The index could not be told of a change; whoever works in the background should do it later.
 index_owes = Signal()
 

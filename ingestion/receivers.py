@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.dispatch import receiver
 
 from documents import uploads
-from documents.signals import documents_deleted, index_owes, ingestion_wanted, schedule_changed
+from documents.signals import (
+    documents_deleted,
+    index_owes,
+    ingestion_wanted,
+    schedule_changed,
+    source_described,
+)
 from ingestion.parsing.formats import MEDIA_TYPES
 
 uploads.readable_suffixes.update(MEDIA_TYPES)
@@ -22,6 +29,17 @@ def queue_runs(
 
     trigger = IngestionRun.Trigger.ADMIN
     return [queue_run(source, trigger=trigger, only=keys) for source in sources]
+
+
+@receiver(source_described)
+def options_make_sense(sender: Any, source: Any, **kwargs: Any) -> None:
+    from ingestion.loaders.base import LoadError
+    from ingestion.options import check_options
+
+    try:
+        check_options(source.kind, source.options)
+    except LoadError as error:
+        raise ValidationError({"options": str(error)}) from error
 
 
 @receiver(documents_deleted)

@@ -14,6 +14,7 @@ from django.utils.text import slugify
 from documents.models import Corpus, Source
 from documents.reader import ADDRESS
 from ingestion.loaders.base import Loader, LoadError
+from ingestion.options import check_options
 
 if TYPE_CHECKING:
     from ingestion.fetching import Fetcher
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 def loader_for(source: Source) -> Iterator[Loader]:
     """What reads the source, ready to read; raises LoadError. Each is imported only when needed."""
     options = source.options
+    check_options(source.kind, options)
     globs = {"include": options.get("include", ()), "exclude": options.get("exclude", ())}
     # Published nowhere: this server shows the pages itself.
     here = f"{ADDRESS}{source.slug}"

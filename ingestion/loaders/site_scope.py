@@ -37,7 +37,7 @@ class SiteOptions:
     def read(cls, options: Mapping[str, Any]) -> Self:
         """From the options of a source; others may stand among them. Raises LoadError."""
         given = {
-            field.name: _checked(field.name, options[field.name], field.default)
+            field.name: checked(field.name, options[field.name], field.default)
             for field in fields(cls)
             if field.name in options
         }
@@ -47,7 +47,8 @@ class SiteOptions:
         return made
 
 
-def _checked(name: str, value: Any, default: Any) -> Any:
+def checked(name: str, value: Any, default: Any) -> Any:
+    """The value, if it is of the kind of the default; raises LoadError."""
     if isinstance(default, tuple):
         if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
             return tuple(value)

@@ -1,12 +1,16 @@
 """Each kind of source on the whole way: from what an operator types to rows that can be cited."""
 
+import re
 from io import StringIO
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
 from documents.models import Chunk, Corpus, Document, Source
+from ingestion.loaders.base import LoadError
 from ingestion.models import IngestionRun
+from ingestion.options import check_options
 from ingestion.sources import SourceOptions, source_for
 from tests.ingestion.pipelines import pipeline_with, run
 from tests.ingestion.test_git import PAGES as REPOSITORY_PAGES
@@ -191,3 +195,44 @@ def test_one_source_that_cannot_be_read_does_not_keep_the_others(site, tmp_path)
     with pytest.raises(CommandError, match="a-gone: there is no folder"):
         call_command("ingest", stdout=StringIO())
     assert Document.objects.filter(source__slug="b-here").count() == 4
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "said"),
+    [
+        ("folder", {"inclde": ["*.md"]}, 'no option "inclde"'),
+        ("folder", {"include": "*.md"}, "a list of texts"),
+        ("folder", {"ref": "main"}, 'no option "ref"'),
+        ("git", {"ref": 3}, "a text"),
+        ("site", {"max_pages": -1}, "a number"),
+        ("site", {"mode": "fast"}, "auto, sitemap or crawl"),
+        ("upload", {"include": ["*.md"]}, 'no option "include"'),
+        ("folder", ["*.md"], "a JSON object"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_by_name(kind, options, said):
+    with pytest.raises(LoadError, match=re.escape(said)):
+        check_options(kind, options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("folder", {}),
+        ("folder", {"include": ["*.md"], "exclude": [], "version": "2.0"}),
+        ("git", {"ref": "main", "folder": "docs"}),
+        ("site", {"mode": "crawl", "max_pages": 5, "delay": 0.5, "keep_query": True}),
+        ("upload", {"version": "1"}),
+    ],
+)
+def test_options_that_mean_something_are_taken(kind, options):
+    check_options(kind, options)
+
+
+def test_a_source_that_is_described_by_hand_has_its_options_checked():
+    with pytest.raises(ValidationError) as refused:
+        Source(kind="folder", slug="light", options={"inclde": []}).clean()
+    assert "exclude, include, version" in str(refused.value.message_dict["options"])
