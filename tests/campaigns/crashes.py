@@ -83,7 +83,7 @@ def prepare_settings(place: Path) -> None:
 class Campaign:
     def __init__(self, place: Path, seed: int, without: str, log: Path | None) -> None:
         from tests.campaigns import installation
-        from tests.campaigns.processes import in_child
+        from tests.campaigns.processes import Child, in_child
         from tests.campaigns.world import Verdict, World
 
         self.seed, self.without = seed, without
@@ -102,17 +102,16 @@ class Campaign:
         in_child(self._work)
         self.judge("an undisturbed run")
         self._change()
-        begun = time.monotonic()
-        in_child(self._work)
-        self.usual = time.monotonic() - begun
+        undisturbed = Child(self._work).end()
+        self.usual, self.usually_passed = undisturbed.seconds, undisturbed.passed
 
     def random_kills(self, count: int) -> None:
         for number in range(count):
             self._change()
-            first = self._killed_after(self.dice.uniform(0, self.usual))
+            first = self._killed_somewhere()
             # Sometimes the one that recovers is killed, too.
             if self.dice.random() < 0.3:
-                self._killed_after(self.dice.uniform(0, self.usual))
+                self._killed_somewhere()
             self._recover(f"random {number}", killed=first)
 
     def kills_at_failpoints(self, times: int) -> None:
@@ -137,12 +136,17 @@ class Campaign:
         self.world.change()
         in_child(installation.queue)
 
-    def _killed_after(self, seconds: float) -> bool:
-        from tests.campaigns.processes import Child
+    def _killed_somewhere(self) -> bool:
+        """By the clock, most kills meet the slow step, embedding; so every other one is counted
+        from a step, and meets what comes soon after it."""
+        from tests.campaigns.processes import Child, Moment
 
-        child = Child(self._work)
-        child.kill_after(seconds)
-        return self._note(child.end())
+        if self.dice.random() < 0.5:
+            moment = Moment(0, self.dice.uniform(0, self.usual))
+        else:
+            passed = self.dice.randint(1, self.usually_passed)
+            moment = Moment(passed, self.dice.expovariate(1 / SOON))
+        return self._note(Child(self._work, dies=moment).end())
 
     def _killed_at(self, failpoint: str) -> bool:
         from tests.campaigns.processes import Child
@@ -209,6 +213,8 @@ def commit() -> str:
     command = ["git", "describe", "--always", "--dirty"]
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
+
+SOON = 0.004  # seconds; about what one statement takes
 
 # Failpoints on the path of a run; the others have trials of their own (tests/campaigns/deeds.py).
 INGESTION = ("run.", "lease.", "batch.", "publish.", "drain.", "verify.", "items.", "remove.")

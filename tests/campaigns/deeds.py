@@ -71,13 +71,11 @@ class Deeds(Campaign):
     def _trial(
         self, deed: str, trial: str, *, failpoint: str = "", seconds: float | None = None
     ) -> None:
-        from tests.campaigns.processes import Child, in_child
+        from tests.campaigns.processes import Child, Moment, in_child
 
         work = getattr(self, f"_to_{deed}")()
-        child = Child(work, failpoint)
-        if seconds is not None:
-            child.kill_after(seconds)
-        killed = self._note(child.end())
+        dies = None if seconds is None else Moment(0, seconds)
+        killed = self._note(Child(work, failpoint, dies=dies).end())
         if failpoint and not killed:
             self.trials[f"not reached: {failpoint}"] += 1
         self.trials["killed" if killed else "came to its end before"] += 1

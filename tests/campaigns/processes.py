@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -32,16 +33,30 @@ class Ended:
     failed: bool
     value: Any
     last_passed: str  # the failpoint it passed last, "" for none
+    passed: int  # how many it passed
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Moment:
+    """So many seconds after so many failpoints were passed."""
+
+    passed: int
     seconds: float
 
 
 class Child:
     def __init__(
-        self, work: Callable[[], Any], failpoint: str = "", *, may_fail: bool = False
+        self,
+        work: Callable[[], Any],
+        failpoint: str = "",
+        *,
+        dies: Moment | None = None,
+        may_fail: bool = False,
     ) -> None:
-        self.may_fail = may_fail
-        self.trace = mmap.mmap(-1, 4)
-        self.trace.write(struct.pack("i", -1))
+        self.dies, self.may_fail = dies, may_fail
+        self.trace = mmap.mmap(-1, 8)
+        self.trace.write(struct.pack("ii", -1, 0))
         self.read, write = os.pipe()
         self.begun = time.monotonic()
         self.pid = os.fork()
@@ -57,9 +72,12 @@ class Child:
             stop_at = failpoints._stop_at
 
             def watched(name: str) -> None:
-                self.trace.seek(0)
-                self.trace.write(struct.pack("i", NAMES.index(name)))
+                passed = self._traced()[1] + 1
+                self.trace[:] = struct.pack("ii", NAMES.index(name), passed)
+                self._die_at(passed)
                 stop_at(name)
+
+            self._die_at(0)
 
             failpoints._stop_at = watched
             value = json.dumps(work()).encode()
@@ -73,12 +91,19 @@ class Child:
         finally:
             os._exit(code)
 
+    def _die_at(self, passed: int) -> None:
+        if self.dies and self.dies.passed == passed:
+            kill = partial(os.kill, os.getpid(), signal.SIGKILL)
+            threading.Timer(self.dies.seconds, kill).start()
+
+    def _traced(self) -> tuple[int, int]:
+        """Which failpoint was passed last, and how many were passed."""
+        last, passed = struct.unpack("ii", self.trace[:])
+        return last, passed
+
     def signal(self, number: int) -> None:
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
-
-    def kill_after(self, seconds: float) -> None:
-        threading.Timer(seconds, self.signal, [signal.SIGKILL]).start()
 
     def wait_until_stopped(self, within: float = 30.0) -> bool:
         """Until SIGSTOP took effect; False if it ended instead."""
@@ -96,14 +121,14 @@ class Child:
         with os.fdopen(self.read, "rb") as pipe:
             said = pipe.read()
         _pid, status = os.waitpid(self.pid, 0)
-        self.trace.seek(0)
-        (number,) = struct.unpack("i", self.trace.read(4))
+        number, passed = self._traced()
         killed = os.WIFSIGNALED(status)
         return Ended(
             killed=killed,
             failed=not killed and os.waitstatus_to_exitcode(status) != 0,
             value=json.loads(said) if said and not killed else None,
             last_passed=NAMES[number] if number >= 0 else "",
+            passed=passed,
             seconds=time.monotonic() - self.begun,
         )
 

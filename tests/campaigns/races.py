@@ -51,13 +51,13 @@ class Races(Campaign):
 
     def two_workers(self, times: int) -> None:
         """Both take whatever is due; each source belongs to one of them at a time."""
-        from tests.campaigns.processes import Child
+        from tests.campaigns.processes import Child, Moment
 
         for number in range(times):
             self._change()
-            workers = [Child(self._work), Child(self._work)]
-            if self.dice.random() < 0.5:
-                workers[0].kill_after(self.dice.uniform(0, self.usual))
+            moment = Moment(0, self.dice.uniform(0, self.usual))
+            dies = moment if self.dice.random() < 0.5 else None
+            workers = [Child(self._work, dies=dies), Child(self._work)]
             for worker in workers:
                 self._note(worker.end())
             self._recover(f"two workers {number}", killed=False)

@@ -3,8 +3,8 @@
     python -m tests.campaigns.storms --queries 10000 --deletes 200 --reads 100 --seed 1
 
 From the moment a deletion has returned, no query that begins later may meet its document; no query
-may meet two versions of one document. Two processes: one asks, one changes; what each saw is held
-together afterwards.
+may meet two versions of one document. Two processes: one asks, one changes, and the changes are
+spread over the questions; what each saw is held together afterwards.
 
 The rows decide what is shown, the index is only asked where to look. `--wire --without live-rows`
 is the positive control: hits are shown without a look at the rows; an index that cannot be reached
@@ -13,7 +13,9 @@ embedded index reads the rows anyway.)
 """
 
 import json
+import mmap
 import random
+import struct
 import sys
 import tempfile
 import time
@@ -27,6 +29,7 @@ from unittest import mock
 from tests.campaigns.crashes import clean_database, commit, parser_of, parts
 
 PARTS = 6
+PATIENCE = 60.0  # seconds
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,7 +80,7 @@ class Storm:
                     installation.delete_page(f"{name}.md")
                     yield name
 
-        asked, gone = self._storm(names, queries, change)
+        asked, gone = self._storm(names, queries, deletes, change)
         violations = [
             (name, seen)
             for begun, _wanted, seen in asked
@@ -105,7 +108,7 @@ class Storm:
                     installation.work()
                     yield str(version)
 
-        asked, done = self._storm(names, queries, change)
+        asked, done = self._storm(names, queries, reads, change)
         mixed = [
             seen
             for _begun, wanted, seen in asked
@@ -115,7 +118,7 @@ class Storm:
         return {"queries": len(asked), "with_hits": met, "reads": len(done),
                 "violations": len(mixed)}  # fmt: skip
 
-    def _storm(self, names: list[str], queries: int, change: Any) -> Any:
+    def _storm(self, names: list[str], queries: int, changes: int, change: Any) -> Any:
         """(begun, what was asked for, [(page, version)]) of each query, and when each change had
         returned. Clocks of one machine."""
         from tests.campaigns.processes import Child
@@ -123,14 +126,20 @@ class Storm:
         finished = self.place / "finished"
         finished.unlink(missing_ok=True)
         seed = self.dice.randrange(10**9)
-        asking = Child(lambda: self._ask(names, queries, finished, random.Random(seed)))
+        answered = mmap.mmap(-1, 8)  # how many questions; shared by the two
+        asking = Child(lambda: self._ask(names, queries, finished, answered, random.Random(seed)))
 
         def changing() -> Any:
             time.sleep(1.0)  # the other one is filling its replica
             done, texts = {}, chunk_texts()
-            for name in change():
+            for number, name in enumerate(change(), 1):
                 done[name] = time.monotonic()
                 texts |= chunk_texts()
+                deadline = time.monotonic() + PATIENCE
+                while struct.unpack("q", answered[:])[0] < queries * number / changes:
+                    if time.monotonic() > deadline:
+                        raise TimeoutError("nobody asks any more")
+                    time.sleep(0.001)
             finished.touch()
             return done, texts
 
@@ -146,7 +155,14 @@ class Storm:
         ]
         return seen, done
 
-    def _ask(self, names: list[str], queries: int, finished: Path, dice: random.Random) -> Any:
+    def _ask(
+        self,
+        names: list[str],
+        queries: int,
+        finished: Path,
+        answered: mmap.mmap,
+        dice: random.Random,
+    ) -> Any:
         from documents.index.base import IndexQuery
         from documents.index.sparse import encode_query
         from documents.models import Chunk, Corpus
@@ -164,6 +180,7 @@ class Storm:
             hits = index.search_now(query, 30)
             shown = hits if self.without else rows.passages(hits)
             asked.append((begun, wanted, [str(one.chunk_id) for one in shown]))
+            answered[:] = struct.pack("q", len(asked))
         return asked
 
     def _write(self, names: list[str], version: int) -> None:
