@@ -61,6 +61,8 @@ def parts(place: Path, *, wire: bool) -> Iterator[QdrantProcess | None]:
         os.environ |= {"QDRANT_URL": qdrant.url, "QDRANT_API_KEY": qdrant.api_key}
         warnings.filterwarnings("ignore", "Api key is used with an insecure connection")
         prepare_settings(place)
+        import documents.index.qdrant  # noqa: F401 - once, as below
+
         yield qdrant
 
 
