@@ -14,7 +14,6 @@ from ingestion.parsing.base import ParsedDocument, ParseError
 from ingestion.parsing.decoding import clean, cleaned, decode
 from ingestion.parsing.formats import BINARY, DOCX, PDF, PPTX, media_type_of
 from ingestion.parsing.languages import detected_language, language_tag
-from ingestion.parsing.routes import DOCUSAURUS
 
 if TYPE_CHECKING:  # loaders know parsing, not the other way round
     from ingestion.loaders.base import RawDocument
@@ -91,7 +90,7 @@ def _parse_text(raw: "RawDocument", site_kind: str) -> ParsedDocument:
             from ingestion.parsing.markdown import parse_markdown
 
             _check_size(text)
-            mdx = raw.media_type == formats.MDX or site_kind == DOCUSAURUS
+            mdx = raw.media_type == formats.MDX
             return parse_markdown(
                 text, key=raw.key, mdx=mdx, site_kind=site_kind, warnings=warnings
             )

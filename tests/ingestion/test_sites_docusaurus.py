@@ -324,9 +324,11 @@ def test_partials_that_multiply_are_cut_off(site):
 
 
 def test_pages_are_read_as_mdx_unless_they_say_otherwise(site):
-    loader = site(files={"docs/a.md": "x\n", "docs/b.md": "---\nmdx:\n  format: md\n---\n{x}\n"})
-    assert loader.read("docs/a.md").media_type == "text/mdx"
-    assert loader.read("docs/b.md").media_type == "text/markdown"
+    page = "## x{y}z\n\na {b}\n"
+    loader = site(files={"docs/a.md": page, "docs/b.md": f"---\nmdx:\n  format: md\n---\n{page}"})
+    as_mdx, as_markdown = loader.read("docs/a.md"), loader.read("docs/b.md")
+    assert (as_mdx.media_type, as_markdown.media_type) == ("text/mdx", "text/markdown")
+    assert [parse(raw).sections[-1].anchor for raw in (as_mdx, as_markdown)] == ["xz", "xyz"]
     detecting = site("x = {markdown: {format: 'detect'}, baseUrl: '/'}")
     assert detecting.read("docs/a.md").media_type == "text/markdown"
 
