@@ -189,7 +189,7 @@ class PageReader:
         if len(raw.content) > HTML_BYTES:
             raise LoadError(f"a page of {len(raw.content):,} bytes is not read", key=raw.key)
         try:
-            told = read_links(decode(raw.content)[0], raw.url)
+            told = read_links(decode(raw.content, is_html=True)[0], raw.url)
         except ParseError as error:
             raise LoadError(f"it cannot be read: {error}", key=raw.key) from error
         links = dict.fromkeys(map(scope.address, () if told.nofollow else told.links[:LINKS_READ]))

@@ -84,7 +84,7 @@ def check_kind(key: str, media_type: str, content: bytes) -> None:
 
 
 def _parse_text(raw: "RawDocument", site_kind: str) -> ParsedDocument:
-    text, warnings = decode(raw.content)
+    text, warnings = decode(raw.content, is_html=raw.media_type == formats.HTML)
     match raw.media_type:
         case formats.MARKDOWN | formats.MDX:
             from ingestion.parsing.markdown import parse_markdown

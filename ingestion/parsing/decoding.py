@@ -70,14 +70,19 @@ RIGHT_TO_LEFT = re.compile(
 )
 
 
-def decode(content: bytes) -> tuple[str, tuple[str, ...]]:
-    """The text that all character offsets count in, and what was changed to get it."""
+def decode(content: bytes, *, is_html: bool = False) -> tuple[str, tuple[str, ...]]:
+    """The text that all character offsets count in, and what was changed to get it.
+
+    Of HTML only what is shown needs to be clean, and `cleaned` sees to that: an id or an address
+    less a character leads nowhere, and permalinks are often nothing but a zero-width space.
+    """
     text, warnings = _decode(content)
-    text, removed = clean(text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    plain, removed = clean(text)
     controls = len(CONTROL.findall(removed))
-    if controls > 3 and controls > BINARY_SHARE * (len(text) + controls):
+    if controls > 3 and controls > BINARY_SHARE * (len(plain) + controls):
         raise ParseError("not a text file: it holds mostly control characters")
-    return text, warnings + _warnings(removed)
+    return (text, warnings) if is_html else (plain, warnings + _warnings(removed))
 
 
 def clean(text: str) -> tuple[str, str]:

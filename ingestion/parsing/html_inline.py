@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from selectolax.lexbor import LexborNode
 
 from ingestion.parsing import formulas
+from ingestion.parsing.decoding import SOFT_HYPHEN
 from ingestion.parsing.html_tree import attribute
 
 # Neither is text: not shown, or only to be pressed, played and filled in.
@@ -36,8 +37,8 @@ class InlineText:
         self.pieces: list[str] = []
 
     def text(self, node: LexborNode) -> None:
-        text = (node.text_content or "").translate(INVISIBLE)
-        if text:
+        # Other invisible characters are removed later on, and counted.
+        if text := (node.text_content or "").replace(SOFT_HYPHEN, ""):
             self.pieces.append(re.sub(r"\s+", " ", text))
 
     def element(self, node: LexborNode) -> bool:
@@ -55,7 +56,8 @@ class InlineText:
         """The paragraphs: two `<br>` part them."""
         text = "".join(self.pieces)
         self.pieces = []
-        return [part for part in re.split(r"\n\s*\n", text) if not part.isspace() and part]
+        parts = re.split(r"\n\s*\n", text)
+        return [part for part in parts if part.translate(INVISIBLE).strip()]
 
     def inside(self, node: LexborNode, *, ticks: bool = False) -> str:
         if self.depth >= DEPTH:

@@ -6,7 +6,8 @@ The pages of tools are written by hand, with the structure that pages built with
 import pytest
 
 from ingestion.chunking import chunk_by_section
-from ingestion.parsing import ParseError
+from ingestion.loaders.base import RawDocument
+from ingestion.parsing import ParseError, parse
 from ingestion.parsing.html import parse_html
 from tests.ingestion.verbatim import CORPORA, check, text_of_html
 
@@ -126,6 +127,21 @@ def test_an_id_that_is_not_in_the_page_is_no_anchor():
     assert outline("<h2>H <a href='#gone'>#</a></h2><div id='x'><p>a</p><h2>I</h2></div>") == [
         ("", "H"), ("", "I"),
     ]  # fmt: skip
+
+
+def test_an_id_is_given_as_it_stands_or_not_at_all():
+    page = (
+        "<h2 id='-red-\ufe0f'>Red</h2><p>a</p><h2 id='\ufe0fx'>X</h2><p>b</p><h2 id='x'>X</h2><p>c"
+    )
+    raw = RawDocument("k", page.encode(), "text/html", "/k")
+    assert [section.anchor for section in parse(raw).sections if section.level] == ["", "", "x"]
+
+
+def test_only_what_is_shown_is_searched_for_invisible_characters():
+    page = "<h2 id='\ufe0fi'>H<a href='#i'>\u200b</a></h2><p>\u200b</p><p>a\u200bb</p><p>c\u202ed"
+    parsed = parse(RawDocument("k", page.encode(), "text/html", "/k"))
+    assert [chunk.text for chunk in chunk_by_section(parsed)] == ["ab\n\ncd"]
+    assert parsed.warnings == ("2 invisible or direction-changing characters removed",)
 
 
 def test_functions_that_sphinx_documents_are_sections_of_their_own():
