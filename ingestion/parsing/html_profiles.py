@@ -26,8 +26,9 @@ PROFILES = (
                  "article .markdown", "main article", "main"),
         noise=".hash-link, .theme-doc-breadcrumbs, .theme-doc-toc-mobile, .theme-doc-footer,"
         " .pagination-nav, .theme-doc-version-badge, .theme-doc-version-banner,"
-        " .theme-last-updated, .theme-edit-this-page, [class*=buttonGroup_],"
-        " [class*=codeBlockLineNumber_], [class*=cardIcon_]",
+        " .theme-last-updated, .theme-edit-this-page, [class*=buttonGroup_], .table-of-contents,"
+        " [class*=codeBlockLineNumber_], [class*=cardIcon_], .theme-doc-card-icon,"
+        " [class*=tagWithCount_] > span",
         mark="meta[name=generator][content^=Docusaurus]",
     ),
     Profile(

@@ -93,6 +93,17 @@ def test_the_content_of_a_known_tool(tool):
     assert [b.kind for b in parsed.sections[-1].blocks] == ["admonition", "code"]
 
 
+def test_lists_of_pages_and_of_headings_that_docusaurus_makes():
+    html = """<head><meta name="generator" content="Docusaurus v3.10.2"></head><body><main>
+        <div class="theme-doc-markdown markdown"><h1>Kites</h1><div class="tableOfContentsInline_x">
+        <ul class="table-of-contents"><li><a href="#fly">Fly</a></li></ul></div>
+        <h2 id="fly">Fly</h2><article><a class="card"><h2 class="theme-doc-card-heading">
+        <span class="theme-doc-card-icon cardTitleIcon_x">📄️</span><span>Lines</span></h2>
+        <p>Long.</p></a></article><a class="tag_x tagWithCount_x">wind<span>3</span></a></div>
+        </main></body>"""
+    assert text(html) == "# Kites\n\n## Fly\n\n## Lines\n\nLong.\n\nwind"
+
+
 def test_a_page_of_no_known_tool_has_a_main_part_or_an_article():
     html = "<body><div>Menu</div><article>Short.</article><article><h1>T</h1><p>{}</p></article>"
     assert text(html.format("Long. " * 20)).startswith("# T\n\nLong.")
