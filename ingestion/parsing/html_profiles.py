@@ -78,7 +78,10 @@ PROFILES = (
 HIDDEN = (
     "[hidden]:not([role=tabpanel]), [aria-hidden=true]:not(main):not(article):not(body),"
     " [style*='display:none']:not([role=tabpanel]), [style*='display: none']:not([role=tabpanel]),"
-    " .sr-only, .visually-hidden, .screen-reader-text, .skip-link,"
+    # One heading for screen readers alone parts something: the notes from the last section.
+    " .sr-only:not(#footnote-label), .visually-hidden, .screen-reader-text, .skip-link,"
+    # 10<sup>1</sup> would be taken for a power, and [1] for a citation.
+    " [data-footnote-ref], [data-footnote-backref], .footnote-ref, .footnote-backref,"
     " .headerlink, .header-anchor, .hash-link, .anchor-link, .headeranchor, .anchorjs-link,"
     " .linenos, .linenodiv, .lineno, .line-numbers-rows, .hljs-ln-numbers, .copybtn, .copy-button,"
     " [role=navigation], [role=search], nav"

@@ -134,6 +134,16 @@ def test_the_id_of_a_heading_is_the_one_that_links_use(heading):
     assert outline(heading) == [("i", "H")]
 
 
+def test_footnotes_are_a_section_of_their_own():
+    html = """<h2 id="i">Wind</h2><p>It blows at 10<sup><a href="#fn" id="r1" data-footnote-ref>1
+        </a></sup> or 20<sup id="r2"><a class="footnote-ref" href="#fn">1</a></sup> knots.</p>
+        <section class="footnotes"><h2 class="sr-only" id="footnote-label">Footnotes</h2><ol>
+        <li id="fn"><p>Or so. <a href="#r1" data-footnote-backref>↩</a>
+        <a href="#r2" data-footnote-backref>↩<sup>2</sup></a></p></li></ol></section>"""
+    assert text(html) == "## Wind\n\nIt blows at 10 or 20 knots.\n\n## Footnotes\n\n1. Or so."
+    assert outline(html) == [("i", "Wind"), ("footnote-label", "Footnotes")]
+
+
 def test_an_id_that_is_not_in_the_page_is_no_anchor():
     assert outline("<h2>H <a href='#gone'>#</a></h2><div id='x'><p>a</p><h2>I</h2></div>") == [
         ("", "H"), ("", "I"),
