@@ -23,12 +23,13 @@ PROFILES = (
     Profile(
         "docusaurus",
         content=(".theme-doc-markdown", "[class^=generatedIndexPage_]",
+                 "main > article",  # a post of a blog, each post of a list
                  "article .markdown", "main article", "main"),
         noise=".hash-link, .theme-doc-breadcrumbs, .theme-doc-toc-mobile, .theme-doc-footer,"
         " .pagination-nav, .theme-doc-version-badge, .theme-doc-version-banner,"
         " .theme-last-updated, .theme-edit-this-page, [class*=buttonGroup_], .table-of-contents,"
         " [class*=codeBlockLineNumber_], [class*=cardIcon_], .theme-doc-card-icon,"
-        " [class*=tagWithCount_] > span",
+        " [class*=tagWithCount_] > span, main > article > header > div, main > article > footer",
         mark="meta[name=generator][content^=Docusaurus]",
     ),
     Profile(

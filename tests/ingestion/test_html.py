@@ -104,6 +104,17 @@ def test_lists_of_pages_and_of_headings_that_docusaurus_makes():
     assert text(html) == "# Kites\n\n## Fly\n\n## Lines\n\nLong.\n\nwind"
 
 
+def test_posts_in_a_list_that_docusaurus_makes_are_sections_without_their_dates():
+    post = """<article><header><h2 class="title_x"><a href="/{0}">{0}</a></h2><div><time>May 1
+        </time> · One min read</div></header><div class="markdown"><p>{1}</p></div><footer>
+        <a>Read more</a></footer></article>"""
+    html = f"""<head><meta name="generator" content="Docusaurus v3.10.2"><title>Blog | Kites</title>
+        </head><body><aside><nav>Recent posts</nav></aside><main>{post.format("Kites", "Fly.")}
+        {post.format("Empty", "")}{post.format("Wind", "Blows.")}<nav>Older</nav></main></body>"""
+    assert text(html) == "## Kites\n\nFly.\n\n## Empty\n\n## Wind\n\nBlows."
+    assert parse_html(html, key="k").title == "Blog"
+
+
 def test_a_page_of_no_known_tool_has_a_main_part_or_an_article():
     html = "<body><div>Menu</div><article>Short.</article><article><h1>T</h1><p>{}</p></article>"
     assert text(html.format("Long. " * 20)).startswith("# T\n\nLong.")
