@@ -2,7 +2,9 @@
 
     python -m tests.campaigns.docusaurus_site [--slash unset|true|false] [--keep FOLDER]
 
-Needs node and npm. `--keep` uses a folder again, so that the packages are installed only once.
+First its sources are read as a folder, then the built site is served on loopback, read by its
+sitemaps and asked (tests/campaigns/docusaurus_crawl.py). Needs node and npm. `--keep` uses a folder
+again, so that the packages are installed only once.
 """
 
 import argparse
@@ -11,17 +13,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from html import unescape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-
-from lxml import html
 
 from ingestion.chunking import chunk_by_section
 from ingestion.loaders.base import LoadError, RawDocument
 from ingestion.loaders.files import FolderLoader
 from ingestion.parsing import parse
+from tests.campaigns import docusaurus_crawl
+from tests.campaigns.built_site import Host, pages_of, sitemap_paths
 
 SOURCES = Path(__file__).with_name("docusaurus_site")
 BASE_PATH = "/point"
@@ -36,28 +38,33 @@ def main() -> int:
     arguments.add_argument("--slash", choices=SLASHES, default="unset")
     arguments.add_argument("--keep", type=Path)
     chosen = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        site = chosen.keep or Path(temporary)
-        build(site, trailing_slash=SLASHES[chosen.slash])
-        return report(site)
+    with tempfile.TemporaryDirectory() as temporary, Host(BASE_PATH) as host:
+        site = chosen.keep or Path(temporary, "site")
+        build(site, trailing_slash=SLASHES[chosen.slash], url=host.origin)
+        docusaurus_crawl.prepare(Path(temporary), host)
+        good = [report(site), docusaurus_crawl.report(site / "build", host)]
+    return 0 if all(good) else 1
 
 
-def build(site: Path, *, trailing_slash: str) -> None:
-    """npm install and docusaurus build, of a copy of the sources."""
+def build(site: Path, *, trailing_slash: str, url: str) -> None:
+    """npm install and docusaurus build, of a copy of the sources, for where it will be served."""
+    begun = time.monotonic()
     shutil.copytree(SOURCES, site, dirs_exist_ok=True)
     config = site / "docusaurus.config.js"
+    written = config.read_text().replace("https://harrow-point.example.org", url)
     config.write_text(
-        config.read_text().replace("trailingSlash: undefined", f"trailingSlash: {trailing_slash}")
+        written.replace("trailingSlash: undefined", f"trailingSlash: {trailing_slash}")
     )
     shutil.rmtree(site / "build", ignore_errors=True)
     if not (site / "node_modules").is_dir():
         subprocess.run(["npm", "install", "--no-audit", "--no-fund"], cwd=site, check=True)
     subprocess.run(["npx", "docusaurus", "build"], cwd=site, check=True)
+    print(f"built in {time.monotonic() - begun:.0f} seconds, trailingSlash {trailing_slash}")
 
 
-def report(site: Path) -> int:
-    """Prints what is missing; 1 when less than 99 % of the addresses exist, or a page is lost."""
-    built = dict(anchors_of_pages(site / "build"))
+def report(site: Path) -> bool:
+    """Prints what is missing; false below 99 % of the addresses, or when a page is lost."""
+    built = pages_of(site / "build", BASE_PATH)
     exact = set(sitemap_paths(site / "build"))
     given: list[tuple[str, str]] = []
     covered: set[str] = set()
@@ -70,15 +77,15 @@ def report(site: Path) -> int:
     missing = [
         (path, anchor)
         for path, anchor in given
-        if path not in exact or (anchor and anchor not in built.get(path.rstrip("/"), ()))
+        if path not in exact or (anchor and anchor not in built[path.rstrip("/")].ids)
     ]
     lost = sorted(path for path in built.keys() - covered if not accounted_for(path, covered))
     for path, anchor in missing:
         print(f"does not exist: {path}#{anchor}")
     share = 1 - len(missing) / len(given)
-    print(f"{len(given) - len(missing)} of {len(given)} addresses exist ({share:.1%})")
+    print(f"as a folder: {len(given) - len(missing)} of {len(given)} addresses exist ({share:.1%})")
     print(f"{len(covered)} pages read; pages of the site that no file gave: {lost or 'none'}")
-    return 0 if share >= NEEDED and not lost else 1
+    return share >= NEEDED and not lost
 
 
 def accounted_for(path: str, covered: set[str]) -> bool:
@@ -95,22 +102,6 @@ def documents(site: Path) -> Iterator[RawDocument]:
             yield entry
         elif type(entry) is LoadError:
             raise entry
-
-
-def anchors_of_pages(build_folder: Path) -> Iterator[tuple[str, set[str]]]:
-    """Of each built page its path, without a slash at its end, and the ids in it."""
-    for file in build_folder.rglob("*.html"):
-        route = f"{BASE_PATH}/{file.relative_to(build_folder).as_posix()}"
-        route = route.removesuffix("index.html") if file.name == "index.html" else route
-        tree = html.fromstring(file.read_bytes())
-        path = route if file.name == "404.html" else route.removesuffix(".html").rstrip("/")
-        yield path, set(tree.xpath("//@id"))
-
-
-def sitemap_paths(build_folder: Path) -> Iterator[str]:
-    for sitemap in build_folder.rglob("sitemap.xml"):
-        for address in re.findall(r"<loc>([^<]+)</loc>", sitemap.read_text()):
-            yield unquote(urlsplit(unescape(address)).path)
 
 
 if __name__ == "__main__":

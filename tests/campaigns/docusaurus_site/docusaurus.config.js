@@ -11,6 +11,8 @@ const config = {
   trailingSlash: undefined,
   onBrokenLinks: 'ignore',
   onBrokenAnchors: 'ignore',
+  // An author and a day for every page, without asking git.
+  future: {experimental_vcs: 'hardcoded'},
   i18n: {
     defaultLocale: 'en',
     locales: ['en', 'fr'],
@@ -37,6 +39,9 @@ const config = {
         docs: {
           // routeBasePath: '/',
           exclude: ['**/_*.{js,jsx,ts,tsx,md,mdx}', '**/_*/**', '**/*.notes.md'],
+          editUrl: 'https://example.org/edit/',
+          showLastUpdateTime: true,
+          showLastUpdateAuthor: true,
           versions: {
             current: {label: 'Unreleased'},
             '1.0': {path: 'first', label: '1.0 (old)', banner: 'none'},
@@ -51,7 +56,32 @@ const config = {
       },
     ],
   ],
-  themeConfig: {docs: {sidebar: {hideable: true}}},
+  // Whatever can stand around a page.
+  themeConfig: {
+    docs: {sidebar: {hideable: true}},
+    announcementBar: {id: 'paint', content: 'The tower is closed while it is painted.'},
+    navbar: {
+      title: 'Harrow Point light station',
+      items: [
+        {to: '/docs', label: 'Handbook'},
+        {to: '/blog', label: 'News from the gallery'},
+        {type: 'docsVersionDropdown', position: 'right'},
+        {type: 'localeDropdown', position: 'right'},
+      ],
+    },
+    footer: {
+      links: [
+        {
+          title: 'Elsewhere',
+          items: [
+            {label: 'Harbour office', href: 'https://example.org/harbour'},
+            {label: 'Tide tables', href: 'https://example.org/tides'},
+          ],
+        },
+      ],
+      copyright: 'Kept by the keepers of Harrow Point.',
+    },
+  },
 };
 
 module.exports = config;
