@@ -283,26 +283,35 @@ class HasSuggestion(admin.SimpleListFilter):
         return documents.exclude(trust_suggestion="") if self.value() == "yes" else documents
 
 
+class DocumentForm(forms.ModelForm):
+    def clean_authors(self) -> list[str]:
+        names = self.cleaned_data["authors"] or []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise forms.ValidationError(_('Write a list of names: ["Ada Lovelace", "Bo Ek"]'))
+        return names
+
+
 @admin.register(Document)
 class DocumentAdmin(DeletesForGood):
     delete_rows = staticmethod(delete_documents)
+    form = DocumentForm
     list_display = ["title", "source", "key", "status", "trust_tier", "chunk_count", "indexed_at"]
     list_filter = ["status", "trust_tier", HasSuggestion, "corpus", "source", "language"]
     list_select_related = ["source"]
     search_fields = ["title", "key", "url"]
     fields = [
         "title", "link", "corpus", "source", "key", "language", "version", "status", "trust_tier",
-        "trust_reason", "trust_suggestion", "authors", "year", "doi", "warnings", "fingerprint",
-        "space", "created_at", "updated_at", "indexed_at",
+        "trust_reason", "trust_suggestion", "authors", "year", "doi", "set_by_hand", "warnings",
+        "fingerprint", "space", "created_at", "updated_at", "indexed_at",
     ]  # fmt: skip
     readonly_fields = [
         "title", "link", "corpus", "source", "key", "language", "version",
-        "trust_suggestion", "warnings", "fingerprint", "space", "created_at", "updated_at",
-        "indexed_at",
+        "trust_suggestion", "set_by_hand", "warnings", "fingerprint", "space", "created_at",
+        "updated_at", "indexed_at",
     ]  # fmt: skip
     inlines = [ChunkInline]
     actions = ["publish", "withdraw", "mark_official", "mark_peer_reviewed", "mark_retracted",
-               "accept_suggestion", "ingest_again"]  # fmt: skip
+               "accept_suggestion", "ingest_again", "give_back"]  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # documents come from sources
@@ -361,7 +370,16 @@ class DocumentAdmin(DeletesForGood):
         Document.objects.filter(pk__in=documents.values("pk")).update(fingerprint="")
         have_ingested(request, Source.objects.filter(documents__in=documents).distinct())
 
+    @admin.action(
+        description=_("Take authors, year and DOI from the source again"), permissions=["change"]
+    )
+    def give_back(self, request: HttpRequest, documents: QuerySet[Document]) -> None:
+        Document.objects.filter(pk__in=documents.values("pk")).update(set_by_hand=[])
+        self.ingest_again(request, documents)
+
     def save_model(self, request: HttpRequest, document: Document, form: Any, change: bool) -> None:
+        by_hand = {*document.set_by_hand, *form.changed_data}
+        document.set_by_hand = [name for name in Document.CORRECTABLE if name in by_hand]
         if "trust_tier" in form.changed_data:
             document.trust_reason = f"{TRUST_SET_BY_HAND}{request.user.get_username()}"
         super().save_model(request, document, form, change)

@@ -145,14 +145,10 @@ class DocumentQuerySet(models.QuerySet["Document"]):
 
         Returns the document and the ids of the chunks that are no longer part of it.
         """
-        before = self.filter(source=source, key=key).first()
-        if before is not None and before.trust_reason.startswith(TRUST_SET_BY_HAND):
-            fields = {
-                **fields,
-                "trust_tier": before.trust_tier,
-                "trust_reason": before.trust_reason,
-                "trust_suggestion": before.trust_suggestion,
-            }
+        # Locked, so that a curator's change is either seen here or made afterwards.
+        before = self.select_for_update().filter(source=source, key=key).first()
+        if before is not None:
+            fields = {**fields, **before.facts_set_by_hand}
         document, _created = self.update_or_create(
             source=source, key=key, defaults={**fields, "corpus_id": source.corpus_id}
         )
@@ -190,6 +186,8 @@ class Document(models.Model):
         PUBLISHED = "published", _("published")
         WITHDRAWN = "withdrawn", _("withdrawn")
 
+    CORRECTABLE = ("authors", "year", "doi")  # by a curator, whatever the source says
+
     corpus = models.ForeignKey(Corpus, on_delete=models.CASCADE, related_name="documents")
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="documents")
     key = models.CharField(max_length=500, help_text=_("Its path or address inside the source."))
@@ -205,6 +203,11 @@ class Document(models.Model):
     authors = models.JSONField(default=list, blank=True)
     year = models.PositiveSmallIntegerField(null=True, blank=True)
     doi = models.CharField(max_length=200, blank=True)
+    set_by_hand = models.JSONField(
+        default=list,
+        blank=True,
+        help_text=_("Stays as it is when the source is read again, until it is given back."),
+    )
     fingerprint = models.CharField(max_length=64, help_text=_("Of the bytes and the options."))
     space = models.CharField(
         max_length=200, blank=True, help_text=_("Embedding space in which it was last verified.")
@@ -237,6 +240,14 @@ class Document(models.Model):
     def indexed_facts(self) -> tuple[object, ...]:
         """What the index filters by, besides the text."""
         return (self.corpus_id, self.source_id, self.language, self.version, self.trust_tier)
+
+    @property
+    def facts_set_by_hand(self) -> dict[str, object]:
+        """What people decided: no run changes it."""
+        names = list(self.set_by_hand)
+        if self.trust_reason.startswith(TRUST_SET_BY_HAND):
+            names += ["trust_tier", "trust_reason", "trust_suggestion"]
+        return {name: getattr(self, name) for name in names}
 
     def mark_indexed(self, space: str) -> None:
         """Last step of its path: every chunk was found in the index."""

@@ -51,7 +51,9 @@ class Kind(StrEnum):
 BY_HAND = {Kind.OTHER_SPACE, Kind.LOST_FILE}
 FROM_THE_SOURCE = {Kind.DAMAGED_TEXT, Kind.POSITIONS, Kind.NO_CHUNKS, Kind.UNREAD}
 FROM_THE_ROWS = {Kind.NO_POINT, Kind.FALSE_MARK, Kind.DAMAGED_VECTOR, Kind.UNVERIFIED}
-SHAPES: dict[str, type] = {"memory": dict, "warnings": list, "authors": list}
+SHAPES: dict[str, type] = {
+    "memory": dict, "warnings": list, "authors": list, "set_by_hand": list,
+}  # fmt: skip
 
 KINDS = {
     rows.NO_POINT: Kind.NO_POINT,

@@ -287,6 +287,52 @@ def test_a_trust_tier_changed_on_the_page_counts_as_set_by_hand(admin, lamp):
     assert (lamp.trust_tier, lamp.trust_reason) == ("official", "set by eve")
 
 
+def facts(document):
+    document.refresh_from_db()
+    return document.authors, document.year, document.doi, document.set_by_hand
+
+
+def test_what_a_curator_corrects_stays_until_it_is_given_back(admin, lamp, site):
+    """However often the document changes at its source meanwhile."""
+    page = site / "guide" / "lamp.md"
+    text = page.read_text()
+
+    def written_by(author):
+        page.write_text(f"---\nauthor: {author}\nyear: 2020\ndoi: 10.1234/a\n---\n\n{text}")
+
+    def read_again(action="ingest_again"):
+        act(admin, action, lamp)
+        work_through_the_queue()
+
+    written_by("Ann Lee")
+    read_again()
+    assert facts(lamp) == (["Ann Lee"], 2020, "10.1234/a", [])
+
+    form = form_of(admin.get(change_page(lamp)))
+    corrected = {"authors": '["Ada Byron"]', "doi": ""}
+    assert admin.post(change_page(lamp), form | corrected).status_code == 302
+    written_by("Bo Ek")
+    read_again()
+    assert facts(lamp) == (["Ada Byron"], 2020, "", ["authors", "doi"])
+    assert "[&quot;authors&quot;, &quot;doi&quot;]" in admin.get(change_page(lamp)).content.decode()
+
+    read_again("give_back")
+    assert facts(lamp) == (["Bo Ek"], 2020, "10.1234/a", [])
+
+
+@pytest.mark.parametrize("names", ['"Ada"', "[1]", '{"name": "Ada"}'])
+def test_authors_are_a_list_of_names(admin, lamp, names):
+    form = form_of(admin.get(change_page(lamp)))
+    answer = admin.post(change_page(lamp), form | {"authors": names})
+    assert "Write a list of names" in answer.content.decode()
+
+
+def test_a_document_may_have_no_authors(admin, lamp):
+    form = form_of(admin.get(change_page(lamp)))
+    assert admin.post(change_page(lamp), form | {"authors": ""}).status_code == 302
+    assert facts(lamp)[0] == []
+
+
 @in_both_indexes
 def test_a_chunk_is_switched_off_on_the_page_of_its_document(admin, lamp, search):
     data = form_of(admin.get(change_page(lamp)))

@@ -155,6 +155,14 @@ def test_a_trust_tier_set_by_hand_stays(source):
     assert (document.trust_tier, document.trust_reason) == ("retracted", "set by eve")
 
 
+def test_facts_set_by_hand_stay_and_the_others_follow_the_document(source):
+    document, _ = publish(source, "a", ["one"], authors=["Ann"], year=2020, doi="10.1/a")
+    document.authors, document.year, document.set_by_hand = ["Ada"], None, ["authors", "year"]
+    document.save()
+    document, _ = publish(source, "a", ["two"], authors=["Bo"], year=2021, doi="10.1/b")
+    assert (document.authors, document.year, document.doi) == (["Ada"], None, "10.1/b")
+
+
 def test_any_other_trust_tier_follows_the_document(source):
     publish(source, "a", ["one"], trust_tier="community", trust_reason="front matter")
     document, _ = publish(source, "a", ["one"], trust_tier="official", trust_reason="front matter")
