@@ -1,4 +1,4 @@
-"""`manage.py check` on background work: who does it, and whether it can."""
+"""`manage.py check` on background work: who does it, and whether it can; what may be fetched."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -41,6 +41,22 @@ def somebody_works(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             )
         )
     return found
+
+
+@register
+def what_may_be_fetched_is_readable(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    if not settings.FETCH_ALLOWED_ADDRESSES:
+        return []
+    from ingestion.fetching import Allowed  # pulls the clients of the network in
+
+    try:
+        Allowed.read(settings.FETCH_ALLOWED_ADDRESSES)
+    except ValueError as error:
+        hint = "Correct or remove it: until then no site and no repository can be read."
+        return [Error(f"FETCH_ALLOWED_ADDRESSES: {error}.", hint=hint, id="ingestion.E003")]
+    return []
 
 
 @register(Tags.security, deploy=True)

@@ -32,6 +32,20 @@ def test_a_worker_of_its_own_without_redis_must_be_on_the_same_machine(settings)
     assert found() == ["ingestion.W001"]
 
 
+@pytest.mark.parametrize(
+    "entry", ["10.0.0.7", "http://wiki.corp", "wiki.corp:0", "wiki.corp:99999", "10.0.0.0/40", "*"]
+)
+def test_an_address_that_cannot_be_read_is_named(settings, entry):
+    settings.FETCH_ALLOWED_ADDRESSES = ["10.1.0.0/16", entry]
+    [message] = [m for m in run_checks() if m.id == "ingestion.E003"]
+    assert f'FETCH_ALLOWED_ADDRESSES: "{entry}" is not an address' in message.msg
+
+
+def test_addresses_that_can_be_read_are_fine(settings):
+    settings.FETCH_ALLOWED_ADDRESSES = ["10.0.0.7:8080", "10.1.0.0/16", "[::1]:80", "wiki.corp:80"]
+    assert found() == []
+
+
 def test_a_failpoint_is_not_for_production(settings):
     settings.FAILPOINT = "publish.committed"
     assert found() == []
