@@ -8,6 +8,7 @@ from django.conf import settings
 
 from documents.embedding.base import NO_DENSE_VECTORS, Embedder
 from documents.index.base import Index
+from documents.stopping import sleep
 
 if TYPE_CHECKING:
     from documents.embedding.bundled import BundledEmbedder
@@ -76,7 +77,7 @@ def cohere_embedder() -> Embedder:
         model=settings.COHERE_EMBED_MODEL,
         dimension=settings.COHERE_EMBED_DIMENSION,
         query_timeout=QUERY_TIMEOUT,
-        pace=Pace("cohere", cache),
+        pace=Pace("cohere", cache, sleep=sleep),
     )
 
 

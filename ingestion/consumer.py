@@ -7,7 +7,7 @@ from django.conf import settings
 from huey import consumer
 from huey.contrib.djhuey import HUEY
 
-from ingestion.stopping import at_work, stopping
+from documents.stopping import at_work, stopping
 from ingestion.tasks import work
 
 logger = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from documents.failpoints import failpoint
 from documents.models import Source
+from documents.stopping import HandedBack, sleep
 from ingestion.leases import HeldLease, LeaseLost, leased
 from ingestion.loaders.base import Loader, LoadError, RawDocument
 from ingestion.models import IngestionItem, IngestionRun
@@ -26,7 +27,6 @@ from ingestion.pipeline import (
 )
 from ingestion.progress import forget_progress, publish_progress
 from ingestion.sources import loader_for
-from ingestion.stopping import stopping
 
 T = TypeVar("T")
 
@@ -44,10 +44,6 @@ class MassDelete(LoadError):
 
 class Cancelled(Exception):
     """Somebody asked for the run to stop. What was published stays; the next run does the rest."""
-
-
-class HandedBack(Exception):
-    """The process is about to end. The run waits for another one."""
 
 
 @dataclass
@@ -340,8 +336,7 @@ class _Records:
         for raw in loaded:
             if self.stop.is_set():
                 raise Cancelled("Cancelled. What was published until then stays.")
-            if stopping.is_set():
-                raise HandedBack("The process that worked on it was stopped.")
+            sleep(0)  # hands the run back when the process is to end
             yield raw
 
     def _item(self, result: Result) -> IngestionItem:

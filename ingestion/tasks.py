@@ -15,6 +15,7 @@ from huey.contrib.djhuey import HUEY
 
 from documents.index.base import IndexUnavailable, SpaceMismatch
 from documents.providers import get_index
+from documents.stopping import at_work, stopping
 from ingestion.leases import LeaseLost, SourceBusy
 from ingestion.loaders.base import LoadError
 from ingestion.models import IngestionRun
@@ -22,7 +23,6 @@ from ingestion.pipeline import Aborted, IngestionPipeline
 from ingestion.queue import NEVER, Waking
 from ingestion.runs import Cancelled, ingest_source
 from ingestion.schedule import SOON, Stock, take_stock
-from ingestion.stopping import at_work, stopping
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from django.db import transaction
 
 from documents.failpoints import failpoint
 from documents.models import Source
+from documents.stopping import stopping
 from ingestion.models import IngestionRun
-from ingestion.stopping import stopping
 
 if TYPE_CHECKING:
     from ingestion.consumer import Consumer

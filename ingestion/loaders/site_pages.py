@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from documents.stopping import sleep
 from ingestion.fetching import Fetcher, FetchError, Response, origin_of
 from ingestion.loaders.base import LoadError, NotAPage, RawDocument
 from ingestion.loaders.robots import Robots, read_robots
@@ -67,7 +68,7 @@ class PageReader:
     def ask(self, url: str, **how: Any) -> Response:
         """Politely: in turn, and a server that wants a pause gets it. Raises FetchError."""
         origin = origin_of(url)
-        time.sleep(max(0.0, self._ready_at.get(origin, 0.0) - time.monotonic()))
+        sleep(max(0.0, self._ready_at.get(origin, 0.0) - time.monotonic()))
         pause = self._delay(origin)
         try:
             return self.fetcher.fetch(url, **how)

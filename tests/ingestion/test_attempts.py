@@ -1,6 +1,8 @@
 """What fails for a while is tried again; what was done is not done twice."""
 
 from datetime import timedelta
+from threading import Timer
+from time import monotonic
 
 import pytest
 from django.utils import timezone
@@ -9,11 +11,13 @@ from documents.embedding.base import EmbeddingError
 from documents.embedding.hashing import HashingEmbedder
 from documents.index.base import IndexUnavailable
 from documents.models import ChunkVector, Corpus, Document, Source, Tombstone
+from documents.providers import cohere_embedder
+from documents.stopping import stopping
 from ingestion.models import IngestionItem, IngestionRun
 from ingestion.pipeline import Aborted, IngestionPipeline
 from ingestion.runs import ATTEMPTS, Cancelled, ingest_source
-from ingestion.stopping import stopping
 from tests.ingestion.pipelines import CountingEmbedder, StoppingIndex, pipeline_with
+from tests.standins.cohere import EMBED, too_many_requests
 
 pytestmark = pytest.mark.django_db
 Status, Outcome = IngestionRun.Status, IngestionItem.Outcome
@@ -149,6 +153,26 @@ def test_a_process_that_is_told_to_stop_hands_its_run_back(run, embedder):
     ingest_source(run, pipeline_with(embedder))
     assert run.status == Status.SUCCEEDED
     assert run.counts["new"] == 120
+
+
+def test_so_it_does_while_its_provider_asks_to_wait(run, cohere_standin, settings):
+    def busy(request):
+        Timer(0.3, stopping.set).start()
+        return too_many_requests(retry_after="50")
+
+    settings.COHERE_API_KEY, settings.COHERE_BASE_URL = cohere_standin.api_key, cohere_standin.url
+    settings.COHERE_EMBED_DIMENSION = 256
+    cohere_standin.script(EMBED, busy)
+    started = monotonic()
+    try:
+        ingest_source(run, pipeline_with(cohere_embedder()))
+    finally:
+        stopping.clear()
+    assert monotonic() - started < 30
+    assert len(cohere_standin.requests_to(EMBED)) == 1
+    assert (run.status, run.attempts) == (Status.WAITING, 0)
+    assert run.error == "The process that worked on it was stopped."
+    assert run.next_attempt_at <= timezone.now()
 
 
 def test_a_run_taken_up_after_a_crash_counts_what_was_done_before(run, source, embedder):

@@ -16,13 +16,13 @@ from huey.contrib.djhuey import HUEY
 from huey.storage import SqliteStorage
 
 from documents.models import Corpus, Document, Source
+from documents.stopping import at_work, stopping
 from ingestion import tasks, worker
 from ingestion.consumer import Consumer
 from ingestion.models import IngestionRun
 from ingestion.pipeline import IngestionPipeline
 from ingestion.queue import ENOUGH, REDIS_SECONDS, WaitingStorage
 from ingestion.schedule import Stock
-from ingestion.stopping import at_work, stopping
 from ingestion.worker import queue_run, tell_workers
 from tests.background import free_port, until
 from tests.ingestion.pipelines import pipeline_with

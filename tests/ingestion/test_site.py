@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from documents.stopping import HandedBack, stopping
 from ingestion.loaders.base import LoadError, NotAPage, RawDocument
 from ingestion.loaders.site import SiteLoader
 from tests.standins.base import NO_REPLY, Reply
@@ -285,6 +286,21 @@ def test_a_busy_server_gets_the_pause_it_asks_for():
         list(loader(site).load())
         [a], [b] = site.requests_to("/a"), site.requests_to("/b")
     assert b.arrived_at - a.arrived_at >= 1.0
+
+
+def test_nobody_sits_out_that_pause_in_a_process_that_is_to_end():
+    busy = Reply(429, {"retry-after": "30"})
+    with Website({"/": page("/a", "/b"), "/a": busy, "/b": page()}) as site:
+        walk = iter(loader(site).load())
+        assert not isinstance(next(walk), LoadError)
+        assert isinstance(next(walk), LoadError)
+        stopping.set()
+        try:
+            with pytest.raises(HandedBack):
+                list(walk)
+        finally:
+            stopping.clear()
+    assert site.asked_for() == ["/", "/a"]
 
 
 def test_a_page_in_an_old_encoding_reaches_us_as_utf_8():

@@ -11,6 +11,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from documents.models import Source, TrustTier
+from documents.stopping import stopping
 from ingestion.leases import LeaseLost, SourceBusy
 from ingestion.loaders.base import LoadError
 from ingestion.management.tellers import JsonLines, Tables, Teller
@@ -19,7 +20,6 @@ from ingestion.pipeline import Aborted, IngestionPipeline
 from ingestion.planning import limits, plan_run
 from ingestion.runs import Cancelled, Report, ingest_source
 from ingestion.sources import SourceOptions, named_source, source_for
-from ingestion.stopping import stopping
 
 DEFAULT_CORPUS = "default"
 TROUBLE = (LoadError, Aborted, Cancelled, SourceBusy, LeaseLost)

@@ -6,6 +6,16 @@ from types import TracebackType
 stopping = threading.Event()
 
 
+class HandedBack(Exception):
+    """The process is about to end. Its work waits for another one."""
+
+
+def sleep(seconds: float) -> None:
+    """For whoever is at work: raises HandedBack as soon as the process is to end."""
+    if stopping.wait(seconds):
+        raise HandedBack("The process that worked on it was stopped.")
+
+
 class _AtWork:
     """The threads of this process that are at work just now."""
 
