@@ -194,9 +194,10 @@ class SourceAdmin(DeletesForGood):
                 by = request.user.get_username()
                 with uploads.storing(source, files, by=by) as stored:
                     work = have_ingested(request, [source], [row.key for row in stored])
-            except (uploads.Refused, uploads.NotStored) as error:
-                name = getattr(error, "name", "")
-                problem = f"{name}: {error}" if name else str(error)
+            except uploads.Refused as error:
+                problem = error.in_full
+            except uploads.NotStored as error:
+                problem = str(error)
             else:
                 count = len(stored)
                 text = ngettext("%d file is stored.", "%d files are stored.", count)

@@ -49,9 +49,21 @@ class Refused(Exception):
         super().__init__(reason)
         self.name = name
 
+    @property
+    def in_full(self) -> str:
+        return f"{self.name[:200]}: {self}" if self.name else str(self)
+
 
 class TooLarge(Refused):
     """Smaller ones are welcome."""
+
+    code = "too_large"
+
+
+class TooMany(TooLarge):
+    """Fewer are welcome."""
+
+    code = "too_many_files"
 
 
 class NotStored(Exception):
@@ -82,7 +94,7 @@ def _keys_of(files: Sequence[File]) -> list[str]:
     if not files:
         raise Refused("", "There is no file.")
     if len(files) > settings.UPLOAD_MAX_FILES:
-        raise Refused("", f"At most {settings.UPLOAD_MAX_FILES} files at once.")
+        raise TooMany("", f"At most {settings.UPLOAD_MAX_FILES} files at once.")
     names: dict[str, str] = {}
     for file in files:
         name = file.name or ""

@@ -148,7 +148,7 @@ class Documents(DocumentList):
                     source, trigger=IngestionRun.Trigger.API, only=[upload.key for upload in stored]
                 )
         except uploads.TooLarge as error:
-            raise Problem(413, "too_large", f"{error.name[:200]}: {error}") from error
+            raise Problem(413, error.code, error.in_full) from error
         except uploads.Refused as error:
             raise serializers.ValidationError({error.name[:200] or "file": [str(error)]}) from error
         except uploads.NotStored as error:

@@ -163,6 +163,17 @@ def test_too_large_and_too_many_have_a_code_of_their_own(client, corpus, key, se
     assert problem(answer) == (413, "too_many_files")
 
 
+@pytest.mark.parametrize("files", [3, 4, 9])
+def test_too_many_files_are_one_answer_however_many(client, corpus, key, settings, files):
+    """One too many is found by us, and more than that by Django, before it has read them all."""
+    settings.UPLOAD_MAX_FILES, settings.DATA_UPLOAD_MAX_NUMBER_FILES = 2, 3
+    many = [file(f"{number}.md", "x") for number in range(files)]
+    answer = client.post(DOCUMENTS, {"file": many}, headers=key)
+    assert problem(answer) == (413, "too_many_files")
+    assert answer.json()["detail"] == "At most 2 files at once."
+    assert not Upload.objects.exists()
+
+
 def test_files_come_as_a_form_and_nothing_else_does(client, corpus, key):
     answer = client.post(DOCUMENTS, {"file": "x"}, content_type="application/json", headers=key)
     assert answer.status_code == 415
