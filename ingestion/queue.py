@@ -2,7 +2,8 @@
 
 It holds no work, only "look at the rows": as messages, for now, and as one moment, for later.
 Whoever empties it makes workers look once more. Named by `HUEY["huey_class"]` in the settings and
-imported only by a process that queues or works. Messages are signed, since huey unpickles them.
+imported only by a process that queues or works. Messages are signed with SECRET_KEY, since huey
+unpickles them; nothing else that Redis holds is unpickled (the cache is JSON, see the settings).
 """
 
 from math import inf

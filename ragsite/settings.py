@@ -4,6 +4,7 @@ With nothing set the application runs embedded: SQLite, Qdrant's engine in the p
 embedding model, extractive answers. A key or URL that is set selects the production part.
 """
 
+import json
 import logging
 import os
 import sys
@@ -166,8 +167,9 @@ CACHES = {
         {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": REDIS_URL,
-            # Without a limit, whoever asks a Redis that hangs would hang too.
-            "OPTIONS": {"socket_connect_timeout": 3, "socket_timeout": 3},
+            # Without a limit, whoever asks a Redis that hangs would hang too. As JSON: Django would
+            # unpickle, and so run, whatever somebody wrote into Redis.
+            "OPTIONS": {"socket_connect_timeout": 3, "socket_timeout": 3, "serializer": json},
         }
         if REDIS_URL
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}

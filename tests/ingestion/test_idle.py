@@ -117,7 +117,8 @@ def test_an_idle_installation_asks_postgresql_nothing(run, proxy, tmp_path, monk
         client = stack.enter_context(httpx.Client(timeout=10, cookies=signed_in))
 
         # What a run at work tells those who watch it.
-        monkeypatch.setattr(ingestion.progress, "cache", RedisCache(redis.url, {}))
+        as_ours = {"OPTIONS": settings.CACHES["default"]["OPTIONS"]}
+        monkeypatch.setattr(ingestion.progress, "cache", RedisCache(redis.url, as_ours))
         publish_progress(run, {"new": 3}, "lamp.md")
         watch = reverse("admin:ingestion_ingestionrun_watch", args=[token_for(run.pk)])
 

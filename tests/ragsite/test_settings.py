@@ -1,5 +1,6 @@
 """What the environment selects, each time in a checkout of its own, without anybody's .env."""
 
+import json
 import os
 import re
 import runpy
@@ -110,7 +111,9 @@ def test_any_other_database_is_refused_with_what_to_write(load, url):
 
 def test_redis_becomes_the_cache(load):
     settings = load(REDIS_URL="redis://127.0.0.1:6379/5")
-    assert settings["CACHES"]["default"]["LOCATION"] == "redis://127.0.0.1:6379/5"
+    cache = settings["CACHES"]["default"]
+    assert cache["LOCATION"] == "redis://127.0.0.1:6379/5"
+    assert cache["OPTIONS"]["serializer"] is json  # pickle would run what it reads
 
 
 def test_https_makes_cookies_secure_and_redirects(load):
