@@ -2,8 +2,9 @@
 
 Each source is locked while its rows go, as a run locks it to publish, and a tombstone stays for
 each key: a run that has read a document already cannot bring it back, be it from a folder that
-still has the file or from an upload that is gone. What the index or the disk cannot do now is owed
-by rows that stay, and done later by the worker.
+still has the file or from an upload that is gone. What the index cannot do now is owed by rows that
+stay, and done later by a worker; what the disk cannot, by `reconcile --repair`, which finds files
+that no row names.
 
 Nothing caches answers. A process keeps the HTML of chunks it has shown (documents/rendering.py),
 by their text and in memory alone; it shows them for live rows only, so it is left to run out.
@@ -62,8 +63,8 @@ class Receipt:
         points = "unknown" if self.points is None else self.points
         return (
             f"{deleted}, and nobody sees it any more. Still to go: rows {self.rows}, "
-            f"points {points}, files {self.files}, pending {self.pending}; the worker does it, "
-            "or `reconcile --repair`."
+            f"points {points}, files {self.files}, pending {self.pending}. A worker tells "
+            "the index; `reconcile --repair` does that, too, and removes files."
         )
 
 

@@ -76,7 +76,8 @@ class DocumentDetail(generics.RetrieveAPIView[Document]):
         """Delete a document, also a withdrawn one; it does not come back with the next run.
 
         Nobody sees it from now on. 200: nothing is left of it anywhere. 202: the index or the disk
-        could not do its part yet; the receipt says what is left, and a worker sees to it.
+        could not do its part yet; the receipt says what is left. A worker tells the index,
+        `manage.py reconcile --repair` removes files.
         """
         require(request, "documents.delete_document")
         here = Document.objects.filter(corpus_id__in=scope_of(request).corpora, pk=pk)

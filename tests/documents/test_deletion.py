@@ -390,6 +390,7 @@ def test_the_command_fails_when_something_is_left(source, settings):
     code, said = forget("site", "guide/lamp.md")
     assert code == 1
     assert "Still to go: rows 0, points unknown, files 0, pending 2" in said
+    assert "A worker tells the index; `reconcile --repair` does that, too" in said
 
 
 @pytest.mark.parametrize(
