@@ -1,6 +1,7 @@
 """The threads of a worker process: each waits for a message, or for the moment of the next look."""
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from ingestion.tasks import work
 
 logger = logging.getLogger(__name__)
 
+SIGN_SECONDS = 30.0  # between two signs of life
 PAUSE = 2.0  # seconds before a queue that does not answer is asked again
 
 
@@ -50,18 +52,21 @@ class Waiting(consumer.Worker):
         self.stop_flag.wait(PAUSE)
 
 
-class NothingToSchedule(consumer.Scheduler):
-    """Nothing is delayed in the queue itself, so nobody has to ask it."""
+class SignOfLife(consumer.Scheduler):
+    """Nothing is delayed in the queue itself, so this thread only says that the process is there,
+    also while all others are at work."""
 
     def loop(self, now: Any = None) -> None:
-        self.stop_flag.wait()
+        with suppress(Exception):  # whatever the queue's client raises; the others tell of it
+            self.huey.leave_sign()
+        self.stop_flag.wait(SIGN_SECONDS)
 
 
 class Consumer(consumer.Consumer):
     """In a server, or in a process of its own; either has its own handlers for signals."""
 
     worker_class = Waiting
-    scheduler_class = NothingToSchedule
+    scheduler_class = SignOfLife
 
     def __init__(self, **options: Any) -> None:
         from_settings: Any = settings.HUEY["consumer"]

@@ -1,6 +1,7 @@
 """The queue that wakes workers up: huey, on SQLite or on Redis.
 
-It holds no work, only "look at the rows": as messages, for now, and as one moment, for later.
+It holds no work, only "look at the rows": as messages, for now, and as one moment, for later; and
+when a worker was last alive, for whoever wonders why nothing happens.
 Whoever empties it makes workers look once more. Named by `HUEY["huey_class"]` in the settings and
 imported only by a process that queues or works. Messages are signed with SECRET_KEY, since huey
 unpickles them; nothing else that Redis holds is unpickled (the cache is JSON, see the settings).
@@ -19,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
 from redis.retry import Retry
 
-NEXT_LOOK = "next look"
+NEXT_LOOK, WORKER_SEEN = "next look", "worker seen"
 ENOUGH = 100  # messages: a worker that is not there is not woken up by more of them
 LONGEST_WAIT = 30.0  # seconds in which an idle worker sends nothing to Redis
 REDIS_SECONDS = 3.0  # until Redis answers a command: a request may be waiting for us
@@ -43,7 +44,18 @@ class Waking:
 
     def next_look(self) -> float:
         """At once if the queue does not know: it is new, or somebody emptied it."""
-        found = self.storage.peek_data(NEXT_LOOK)
+        return self._moment(NEXT_LOOK)
+
+    def leave_sign(self) -> None:
+        """A worker is there, be it idle or at work."""
+        self.storage.put_data(WORKER_SEEN, str(time()).encode())
+
+    def last_sign(self) -> float:
+        """0 if the queue does not know of any."""
+        return self._moment(WORKER_SEEN)
+
+    def _moment(self, name: str) -> float:
+        found = self.storage.peek_data(name)
         try:
             return 0.0 if found is EmptyData else float(bytes(found))
         except ValueError:

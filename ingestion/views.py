@@ -23,6 +23,7 @@ from documents.views import DocumentList, name_of, require, scope_of
 from ingestion.models import IngestionItem, IngestionRun
 from ingestion.progress import progress_of, watched_progress
 from ingestion.steering import NothingToRetry, cancel_run, retry_run
+from ingestion.watching import why_nothing_happens
 from ingestion.worker import queue_run
 
 FILE_FIELDS = ("file", "files", "files[]")
@@ -67,10 +68,16 @@ class RunSerializer(serializers.ModelSerializer[IngestionRun]):
 
 
 class RunDetailSerializer(RunSerializer):
+    notice = serializers.SerializerMethodField(
+        help_text="Why nothing happens, if no worker is there; else empty."
+    )
     items = serializers.SerializerMethodField()
 
     class Meta(RunSerializer.Meta):
-        fields = [*RunSerializer.Meta.fields, "items"]
+        fields = [*RunSerializer.Meta.fields, "notice", "items"]
+
+    def get_notice(self, run: IngestionRun) -> str:
+        return why_nothing_happens(run)
 
     @extend_schema_field(ItemSerializer(many=True))
     def get_items(self, run: IngestionRun) -> Any:

@@ -1,8 +1,10 @@
 """What somebody who watches a run is told: from the cache alone while it is at work."""
 
+import logging
 from math import inf
 from typing import Any
 
+from django.conf import settings
 from django.core import signing
 from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
@@ -10,6 +12,9 @@ from django.utils.translation import ngettext
 
 from ingestion.models import IngestionRun
 from ingestion.progress import Progress, progress_of, watched_progress
+from ingestion.worker import worker_seen_at
+
+logger = logging.getLogger(__name__)
 
 SALT = "ingestion.progress"
 TOKEN_SECONDS = 600
@@ -17,6 +22,7 @@ COUNTED = ("new", "changed", "unchanged", "removed", "skipped", "waiting", "fail
 Status = IngestionRun.Status
 # Seconds to the next look: a run that waits need not be asked for often.
 AT_WORK, NOT_BEGUN, LONGEST = 1.5, 2.0, 300.0
+SILENCE = 120.0  # seconds: four signs of life of a worker are missing
 
 
 def token_for(run_id: int) -> str:
@@ -50,7 +56,33 @@ def sight_of_row(run: IngestionRun) -> dict[str, Any]:
         shown["again_in"] = min(max(seconds, NOT_BEGUN), LONGEST)
     if run.cancel_requested and not run.is_finished:
         shown["texts"]["state"] += _(" It was asked to stop, and does so at its next document.")
+    if trouble := why_nothing_happens(run):
+        shown["texts"]["state"] += f" {trouble}"
     return shown
+
+
+def why_nothing_happens(run: IngestionRun) -> str:
+    """In words, if it is because nobody is there to do it. Asks the queue, and no database."""
+    if run.is_finished:
+        return ""
+    try:
+        seen = worker_seen_at()
+    except Exception as error:  # whatever the queue's client raises
+        logger.info("It is not known whether a worker is there: %s", error)
+        if run.status == Status.RUNNING:
+            return ""
+        return _("The queue does not answer; workers go on when it does.")
+    moments = (seen or run.created_at, run.heartbeat_at, run.next_attempt_at)
+    silence = (now() - max(filter(None, moments))).total_seconds()
+    if silence < SILENCE:
+        return ""
+    if settings.WORKER == "none":
+        return _("Nobody works in the background: WORKER is none.")
+    if settings.WORKER == "auto" and not settings.REDIS_URL:
+        remedy = _("Start the server as `make run` does, or `manage.py run_huey`.")
+    else:
+        remedy = _("Start `manage.py run_huey`.")
+    return _("No worker has been seen for %s.") % duration(silence) + f" {remedy}"
 
 
 def sight(progress: Progress) -> dict[str, Any]:

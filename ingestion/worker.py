@@ -8,6 +8,7 @@ import fcntl
 import logging
 import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from django.conf import settings
@@ -95,6 +96,16 @@ def _tell_until_heard() -> None:
 
 
 _telling = threading.Lock()
+
+
+def worker_seen_at() -> datetime | None:
+    """When any worker was last alive, as far as the queue knows; raises what its client raises."""
+    if settings.WORKER == "none":
+        return None
+    from ingestion.tasks import queue
+
+    sign = queue.last_sign()
+    return datetime.fromtimestamp(sign, UTC) if sign else None
 
 
 # The server that works

@@ -23,7 +23,7 @@ from ingestion.models import IngestionRun
 from ingestion.pipeline import IngestionPipeline
 from ingestion.queue import ENOUGH, REDIS_SECONDS, WaitingStorage
 from ingestion.schedule import Stock
-from ingestion.worker import queue_run, tell_workers
+from ingestion.worker import queue_run, tell_workers, worker_seen_at
 from tests.background import free_port, until
 from tests.ingestion.pipelines import pipeline_with
 
@@ -288,6 +288,30 @@ def test_a_queue_that_goes_away_while_a_message_is_worked_on_stops_no_thread(
     monkeypatch.setattr(tasks, "take_stock", look)
     thread.loop()
     assert thread.away
+
+
+# Signs of life
+
+
+@pytest.fixture
+def sign_of_life(monkeypatch):
+    """The thread that leaves them, step by step."""
+    made = Consumer(workers=1)
+    monkeypatch.setattr(made.stop_flag, "wait", lambda seconds: None)
+    return made._create_scheduler()
+
+
+def test_a_worker_is_seen_from_its_start_on(sign_of_life, queue):
+    assert worker_seen_at() is None
+    sign_of_life.loop()
+    assert abs(worker_seen_at() - timezone.now()) < timedelta(seconds=5)
+
+
+def test_while_the_queue_is_away_none_is_left_and_nothing_happens(sign_of_life, queue, monkeypatch):
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(queue, "storage", Away())
+        sign_of_life.loop()
+    assert worker_seen_at() is None
 
 
 class Evil:

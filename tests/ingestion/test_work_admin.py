@@ -139,6 +139,98 @@ def test_every_state_has_plain_words(status):
     assert texts["done"] == "0"
 
 
+# When nobody is there to do it
+
+
+@pytest.fixture
+def seen(monkeypatch, settings):
+    """Say how many minutes ago a worker left a sign of life; None: the queue knows of none."""
+    settings.WORKER = "external"
+
+    def seen(minutes):
+        at = None if minutes is None else timezone.now() - timedelta(minutes=minutes)
+        monkeypatch.setattr(watching, "worker_seen_at", lambda: at)
+
+    return seen
+
+
+def queued_for(run, minutes, **more):
+    created_at = timezone.now() - timedelta(minutes=minutes)
+    more = {"status": "queued", "started_at": None, **more}
+    IngestionRun.objects.filter(pk=run.pk).update(created_at=created_at, **more)
+    run.refresh_from_db()
+    return run
+
+
+def state_of(client, run):
+    return client.get(watch(run)).json()["texts"]["state"]
+
+
+def test_a_run_that_waits_for_a_worker_that_is_not_there_says_so(
+    client, admin, run, seen, django_assert_num_queries
+):
+    seen(14)
+    queued_for(run, 1)
+    told = "No worker has been seen for about 14 minutes. Start `manage.py run_huey`."
+    with django_assert_num_queries(1):  # as without
+        assert state_of(client, run) == f"Queued: the next free worker takes it up. {told}"
+    assert told in admin.get(page_of(run)).content.decode()
+
+
+def test_while_a_worker_is_there_it_only_waits_for_its_turn(client, run, seen):
+    seen(1)
+    assert state_of(client, queued_for(run, 60)) == "Queued: the next free worker takes it up."
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(1, False), (5, True)])
+def test_where_no_worker_was_ever_seen_the_run_itself_says_for_how_long(
+    client, run, seen, minutes, told
+):
+    seen(None)
+    state = state_of(client, queued_for(run, minutes))
+    assert ("No worker has been seen for about 5 minutes." in state) is told
+
+
+@pytest.mark.parametrize(
+    ("status", "heartbeat", "next_attempt", "told"),
+    [
+        ("running", 0, None, False),  # by a command: there need not be a worker
+        ("running", 7, None, True),  # whoever did it is dead
+        ("waiting", 7, -5, False),
+        ("waiting", 7, 7, True),  # handed back, and nobody there to go on
+        ("failed", 7, None, False),
+    ],
+)
+def test_so_does_one_that_began_if_nobody_goes_on_with_it(
+    client, run, seen, status, heartbeat, next_attempt, told
+):
+    def ago(minutes):
+        return None if minutes is None else timezone.now() - timedelta(minutes=minutes)
+
+    seen(30)
+    queued_for(
+        run, 60, status=status, heartbeat_at=ago(heartbeat), next_attempt_at=ago(next_attempt)
+    )
+    assert ("No worker has been seen for about 7 minutes." in state_of(client, run)) is told
+
+
+def test_the_remedy_fits_the_installation(client, run, seen, settings):
+    seen(14)
+    settings.WORKER, settings.REDIS_URL = "auto", ""
+    assert "Start the server as `make run` does, or" in state_of(client, queued_for(run, 9))
+    settings.WORKER = "none"
+    seen(None)
+    assert "Nobody works in the background: WORKER is none." in state_of(client, run)
+
+
+def test_a_queue_that_is_away_is_a_reason_too(client, run, settings, monkeypatch):
+    def away():
+        raise OSError("away")
+
+    monkeypatch.setattr(watching, "worker_seen_at", away)
+    assert "The queue does not answer" in state_of(client, queued_for(run, 0))
+
+
 # The page
 
 

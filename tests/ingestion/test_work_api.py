@@ -15,6 +15,7 @@ from chat.models import ApiKey
 from documents import uploads
 from documents.embedding.hashing import HashingEmbedder
 from documents.models import Chunk, Corpus, Document, Source, Upload
+from ingestion import watching
 from ingestion.models import IngestionRun
 from ingestion.progress import forget_progress, publish_progress
 from tests.ingestion.pipelines import CountingEmbedder, pipeline_with
@@ -375,6 +376,17 @@ def test_a_run_at_work_says_how_far_it_is(client, shelf, key):
     assert (progress["done"], progress["current"]) == (10, "lamp.md")
     assert progress["per_second"] == pytest.approx(2, rel=0.2)
     assert progress["seconds_left"] == pytest.approx(15, rel=0.2)
+
+
+def test_a_run_that_nobody_does_says_why(client, shelf, key, monkeypatch, settings):
+    run = IngestionRun.objects.create(source=shelf)
+    address = f"/api/v1/runs/{run.pk}/"
+    assert client.get(address, headers=key).json()["notice"] == ""
+    settings.WORKER = "external"
+    long_ago = timezone.now() - timedelta(hours=3)
+    monkeypatch.setattr(watching, "worker_seen_at", lambda: long_ago)
+    notice = client.get(address, headers=key).json()["notice"]
+    assert notice == "No worker has been seen for about 3 hours. Start `manage.py run_huey`."
 
 
 @pytest.mark.parametrize(

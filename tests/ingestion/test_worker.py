@@ -18,8 +18,10 @@ from huey.contrib.djhuey import HUEY
 
 from documents.embedding.bundled import lean_graph
 from documents.models import Chunk, Corpus, Document, Source
+from ingestion import watching
 from ingestion.models import IngestionItem, IngestionRun, Lease
 from ingestion.queue import redis_queue, sqlite_queue
+from ingestion.watching import why_nothing_happens
 from ingestion.worker import queue_run, tell_workers
 from tests.background import (
     RedisServer,
@@ -263,9 +265,23 @@ def test_two_workers_share_what_is_due(start, queue, sources, redis):
     finished(*runs)
     assert {run.attempts for run in runs} == {1}
     assert {worker_of(source) for source in sources} == {worker.pid for worker in workers}
-    if redis:  # nothing is left but the moment of the next look
+    if redis:  # nothing is left but the moment of the next look, and that of the last sign of life
         until(lambda: redis.client.keys() == [b"huey.results.ragsite"])
-        assert redis.client.hkeys("huey.results.ragsite") == [b"next look"]
+        left = redis.client.hkeys("huey.results.ragsite")
+        assert sorted(left) == [b"next look", b"worker seen"]
+
+
+def test_a_worker_is_seen_until_it_is_killed(start, queue, source, monkeypatch):
+    """By another process, which has no more than the queue in common with it."""
+    (run,) = queue(source)
+    IngestionRun.objects.update(created_at=timezone.now() - timedelta(minutes=9))
+    run.refresh_from_db()
+    assert why_nothing_happens(run).startswith("No worker has been seen for about 9 minutes.")
+    worker = start(Worker, "one")
+    until(lambda: why_nothing_happens(run) == "")
+    worker.kill()
+    monkeypatch.setattr(watching, "SILENCE", 1)
+    assert until(lambda: why_nothing_happens(run)).endswith("Start `manage.py run_huey`.")
 
 
 @pytest.fixture
