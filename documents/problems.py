@@ -1,16 +1,30 @@
 """Every error of the API in one form: problem+json (RFC 9457) with a stable code."""
 
+import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.conf import settings
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.db import DataError, OperationalError
-from django.http import Http404, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+logger = logging.getLogger(__name__)
+
 CONTENT_TYPE = "application/problem+json"
+API = "/api/"
 
 
 class ProblemRenderer(JSONRenderer):
@@ -47,20 +61,39 @@ def problem(status: int, code: str, detail: str, retry_after: float | None = Non
     )
 
 
+def as_problem(error: Exception) -> Exception:
+    """What a caller is told of it, as one of DRF's exceptions; a mistake of ours stays what it is.
+
+    Bodies that cannot be read raise what Django makes of them, wherever they are first read.
+    """
+    match error:
+        case Http404():
+            return exceptions.NotFound("There is nothing here, or it is not yours to see.")
+        case PermissionDenied():
+            return exceptions.PermissionDenied()
+        case OperationalError():
+            detail = "The database is busy or away; try again."
+            return Problem(503, "database_unavailable", detail, retry_after=2)
+        case DataError():  # a NUL in the address, where PostgreSQL takes none
+            return Problem(400, "invalid", "The request holds a value that cannot be looked up.")
+        case RequestDataTooBig():
+            return Problem(413, "too_large", "The body of the request is too large.")
+        case TooManyFilesSent():
+            detail = f"At most {settings.UPLOAD_MAX_FILES} files at once."
+            return Problem(413, "too_many_files", detail)
+        case TooManyFieldsSent():
+            return Problem(413, "too_many_fields", "The request has too many fields.")
+        case MultiPartParserError():
+            return exceptions.ParseError(f"The form cannot be read: {error}")
+        case SuspiciousOperation() | BadRequest():
+            logger.warning("Refused a request: %s", type(error).__name__)
+            return Problem(400, "invalid", "The request is not one that can be answered.")
+    return error
+
+
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler."""
-    if isinstance(error, Http404):
-        error = exceptions.NotFound("There is nothing here, or it is not yours to see.")
-    elif isinstance(error, PermissionDenied):
-        error = exceptions.PermissionDenied()
-    elif isinstance(error, OperationalError):
-        error = Problem(
-            503, "database_unavailable", "The database is busy or away; try again.", retry_after=2
-        )
-    elif isinstance(error, DataError):  # a NUL in the address, where PostgreSQL takes none
-        error = Problem(400, "invalid", "The request holds a value that cannot be looked up.")
-    elif isinstance(error, RequestDataTooBig):
-        error = Problem(413, "too_large", "The body of the request is too large.")
+    error = as_problem(error)
     if not isinstance(error, exceptions.APIException):
         return None
     set_rollback()
@@ -83,3 +116,10 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     if challenge := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = challenge
     return response
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django refuses before one of DRF's views has it: an unknown host, for example."""
+    if not request.path.startswith(API):
+        return defaults.bad_request(request, exception)
+    return problem(400, "invalid", "The request is not one that can be answered.")

@@ -3,8 +3,6 @@
 from dataclasses import asdict
 from typing import Any
 
-from django.conf import settings
-from django.core.exceptions import TooManyFilesSent
 from django.db.models import Case, IntegerField, Value, When
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
@@ -163,12 +161,6 @@ class Documents(DocumentList):
         except Source.DoesNotExist as error:  # deleted just now
             raise Http404 from error
         return Response(AcceptedSerializer({"run": run, "documents": stored}).data, status=202)
-
-    def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, TooManyFilesSent):
-            detail = f"At most {settings.UPLOAD_MAX_FILES} files at once."
-            exc = Problem(413, "too_many_files", detail)
-        return super().handle_exception(exc)
 
     def _wanted(self, request: Request) -> dict[str, str]:
         names = set(request.POST) | set(request.FILES)

@@ -22,3 +22,5 @@ urlpatterns = [
     path("api/v1/", include(api)),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "documents.problems.bad_request"
