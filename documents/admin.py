@@ -208,6 +208,7 @@ class SourceAdmin(DeletesForGood):
             "title": _("Upload files"), "source": source, "opts": self.opts, "problem": problem,
             "kinds": sorted(uploads.readable_suffixes), "max_bytes": settings.UPLOAD_MAX_BYTES,
             "max_files": settings.UPLOAD_MAX_FILES,
+            "max_total_bytes": settings.UPLOAD_MAX_TOTAL_BYTES,
         }  # fmt: skip
         return render(request, "documents/upload.html", about, status=400 if problem else 200)
 

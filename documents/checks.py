@@ -69,6 +69,21 @@ def providers_are_configured(
     return found
 
 
+@register
+def a_file_fits_into_an_upload(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    if settings.UPLOAD_MAX_BYTES <= settings.UPLOAD_MAX_TOTAL_BYTES:
+        return []
+    return [
+        Warning(
+            "UPLOAD_MAX_BYTES is larger than UPLOAD_MAX_TOTAL_BYTES, which limits each file too.",
+            hint="Set UPLOAD_MAX_TOTAL_BYTES to what all files of one upload may have together.",
+            id="documents.W005",
+        )
+    ]
+
+
 @register(Tags.database)
 def documents_are_in_the_current_space(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any

@@ -199,11 +199,15 @@ class _Measured(File):
 def _written_aside(files: Sequence[File]) -> Iterator[list[Part]]:
     """Whatever was not moved by the end of the block is removed."""
     storage, parts, names = _storage(), [], []
+    limit, total = settings.UPLOAD_MAX_TOTAL_BYTES, 0
     try:
         for file in files:
             measured = _Measured(file)
             names.append(f"{ASIDE}/{uuid4().hex}")
             storage.save(names[-1], measured)
+            total += measured.length
+            if total > limit:
+                raise TooLarge("", f"Together they have more than {limit:,} bytes; send fewer.")
             _to_disk(storage.path(names[-1]))
             parts.append(Part(names[-1], measured.hash.hexdigest(), measured.length))
         yield parts

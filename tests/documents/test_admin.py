@@ -523,6 +523,17 @@ def test_a_refused_upload_says_why_and_stores_nothing(admin, shelf, upload_page,
     assert not Upload.objects.exists()
 
 
+def test_the_page_says_how_much_may_be_uploaded_together(admin, upload_page, settings):
+    settings.UPLOAD_MAX_TOTAL_BYTES = 5 * 1024
+    assert "5.0\xa0KB together" in admin.get(upload_page).content.decode()
+    answer = admin.post(
+        upload_page, {"file": [given("a.md", "a" * 5000), given("b.md", "b" * 500)]}
+    )
+    assert answer.status_code == 400
+    assert "more than 5,120 bytes" in answer.content.decode()
+    assert not Upload.objects.exists()
+
+
 def test_uploading_needs_the_permission_to_change_a_source_of_uploads(
     staff, shelf, upload_page, corpus
 ):

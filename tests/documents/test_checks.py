@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 
 import documents.providers
 from documents.checks import (
+    a_file_fits_into_an_upload,
     documents_are_in_the_current_space,
     providers_are_configured,
     the_collection_fits,
@@ -67,6 +68,14 @@ def test_what_is_half_set_is_told_with_what_to_do(settings, configured, number, 
     assert message in problem.msg
     assert hint in problem.hint
     assert problem.is_serious() == number.startswith("E")
+
+
+def test_a_file_that_may_be_larger_than_a_whole_upload_is_pointed_out(settings):
+    assert a_file_fits_into_an_upload(None) == []
+    settings.UPLOAD_MAX_BYTES = settings.UPLOAD_MAX_TOTAL_BYTES + 1
+    (problem,) = a_file_fits_into_an_upload(None)
+    assert problem.id == "documents.W005"
+    assert "UPLOAD_MAX_TOTAL_BYTES" in problem.hint
 
 
 @pytest.mark.parametrize(

@@ -242,6 +242,23 @@ def test_a_file_over_the_limit_is_refused_whatever_size_it_claims(source, folder
     assert stored_files(folder) == []
 
 
+def test_files_may_have_as_much_together_as_one_upload_may_and_no_byte_more(
+    source, folder, settings
+):
+    settings.UPLOAD_MAX_TOTAL_BYTES = 3000
+    files = [given("a.md", "a" * 1000), given("b.md", "b" * 2000), given("c.md", "c")]
+    for file in files:
+        file.size = 10  # whatever they claim
+
+    with pytest.raises(TooLarge, match="Together they have more than 3,000 bytes") as refused:
+        store(source, files, by="eve")
+    assert refused.value.in_full == str(refused.value)  # it is no single one
+    assert not Upload.objects.exists()
+    assert stored_files(folder) == []
+
+    assert len(store(source, files[:2], by="eve")) == 2
+
+
 @pytest.mark.parametrize("step", ["os.fsync", "os.replace"])
 def test_a_full_disk_leaves_nothing_behind(source, folder, monkeypatch, step):
     def full(*arguments):

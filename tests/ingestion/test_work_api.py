@@ -157,7 +157,13 @@ def test_what_cannot_be_taken_is_refused_with_its_name(client, corpus, key, data
 
 def test_too_large_and_too_many_have_a_code_of_their_own(client, corpus, key, settings):
     settings.UPLOAD_MAX_BYTES = 10
-    assert problem(client.post(DOCUMENTS, {"file": file()}, headers=key)) == (413, "too_large")
+    answer = client.post(DOCUMENTS, {"file": file()}, headers=key)
+    assert problem(answer) == (413, "too_large")
+    assert answer.json()["detail"] == "lamp.md: It has more than 10 bytes; split it."
+    settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_TOTAL_BYTES = 1000, 10
+    answer = client.post(DOCUMENTS, {"file": file()}, headers=key)
+    assert problem(answer) == (413, "too_large")
+    assert answer.json()["detail"] == "Together they have more than 10 bytes; send fewer."
     settings.DATA_UPLOAD_MAX_NUMBER_FILES = 2
     many = [file(f"{number}.md", "x") for number in range(3)]
     answer = client.post(DOCUMENTS, {"file": many}, headers=key)
