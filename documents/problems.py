@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 API = "/api/"
+DATABASE_AWAY = "The database is busy or away; try again."
 
 
 class ProblemRenderer(JSONRenderer):
@@ -72,8 +73,7 @@ def as_problem(error: Exception) -> Exception:
         case PermissionDenied():
             return exceptions.PermissionDenied()
         case OperationalError():
-            detail = "The database is busy or away; try again."
-            return Problem(503, "database_unavailable", detail, retry_after=2)
+            return Problem(503, "database_unavailable", DATABASE_AWAY, retry_after=2)
         case DataError():  # a NUL in the address, where PostgreSQL takes none
             return Problem(400, "invalid", "The request holds a value that cannot be looked up.")
         case RequestDataTooBig():

@@ -30,14 +30,16 @@ def scope_of(request: Request) -> Scope:
     return cast(Any, request.auth).scope
 
 
-def require(request: Request, permission: str) -> None:
-    """A key made for ingestion, or an account with this permission; raises PermissionDenied.
-
-    Which corpora is another question: what lies outside of them is not found.
-    """
-    principal = cast(Any, request.auth)
+def may(principal: Any, user: Any, permission: str) -> bool:
+    """Whether it is a key made for ingestion, or an account with this permission."""
     by_key = principal.kind == "key"
-    if not (principal.may_ingest if by_key else request.user.has_perm(permission)):
+    return bool(principal.may_ingest if by_key else user.has_perm(permission))
+
+
+def require(request: Request, permission: str) -> None:
+    """Raises PermissionDenied. Which corpora is another question: what lies outside of them is not
+    found."""
+    if not may(request.auth, request.user, permission):
         raise PermissionDenied(
             f"Use an API key that may ingest, or an account with the permission {permission}."
         )

@@ -23,6 +23,7 @@ from chat.routing import websocket_urlpatterns  # noqa: E402
 from documents.readiness import this_process  # noqa: E402
 from documents.threads import in_database_thread  # noqa: E402
 from ingestion import worker  # noqa: E402
+from ragsite.bodies import MeasuredBodies  # noqa: E402
 
 logger = logging.getLogger("ragsite")
 
@@ -54,7 +55,7 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": MeasuredBodies(django_application),
         # The Origin is checked before anything else; a missing one is refused too.
         "websocket": AllowedHostsOriginValidator(URLRouter(websocket_urlpatterns)),
         "lifespan": lifespan,

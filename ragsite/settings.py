@@ -181,6 +181,16 @@ ANONYMOUS_QUESTIONS_PER_MINUTE = env.int("ANONYMOUS_QUESTIONS_PER_MINUTE", defau
 QUESTION_MAX_CHARS = env.int("QUESTION_MAX_CHARS", default=4000)
 
 
+# --- Bodies of requests: measured before Django stores them (ragsite/bodies.py) -------------------
+
+# The largest that the API takes is a list of keys to try again. Up to here bodies stay in memory.
+REQUEST_MAX_BYTES = env.int("REQUEST_MAX_BYTES", default=1_000_000)
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = REQUEST_MAX_BYTES
+# From the first byte to the last one; an upload has longer.
+BODY_SECONDS = env.float("BODY_SECONDS", default=60)
+UPLOAD_SECONDS = env.float("UPLOAD_SECONDS", default=1800)
+
+
 # --- Embedding and index --------------------------------------------------------------------------
 
 COHERE_API_KEY = env("COHERE_API_KEY", default="")
