@@ -41,6 +41,7 @@ class MeasuredBodies:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope = {**scope, "headers": [*scope["headers"]]}
         body = Body(scope, receive)
         await body.admit(declared_length(scope))
         if body.refusal is None:
@@ -75,6 +76,8 @@ class Body:
         self.length += len(message.get("body", b""))
         self.complete = not message.get("more_body", False)
         await self.admit(self.length)
+        if self.complete and self.length:
+            self.tell_its_length()
         return message if self.refusal is None else HANG_UP
 
     async def admit(self, length: int) -> None:
@@ -96,6 +99,13 @@ class Body:
                 detail += " Only who may upload files may send more."
         if length > self.limit:
             self.refusal = problem(413, "too_large", detail.format(self.limit))
+
+    def tell_its_length(self) -> None:
+        """Of a body in chunks. Django and DRF read none whose length is not told, and they look at
+        the headers only when they have the body."""
+        headers = self.scope["headers"]
+        if all(name != b"content-length" for name, _value in headers):
+            headers.append((b"content-length", str(self.length).encode()))
 
     async def refuse(self, refusal: HttpResponse, send: Send) -> None:
         headers = {

@@ -141,6 +141,21 @@ async def test_every_piece_is_passed_on_as_it_comes():
     assert all(seen is came for seen, came in zip(exchange.seen, coming, strict=True))
 
 
+async def test_the_length_of_a_body_in_chunks_is_told_when_it_is_known():
+    exchange, told = Exchange(b"abc", b"de", transfer_encoding="chunked"), []
+
+    async def application(scope, receive, send):
+        while (await receive())["more_body"]:
+            told.append(dict(scope["headers"]).get(b"content-length"))
+        told.append(dict(scope["headers"]).get(b"content-length"))
+
+    exchange.application = application
+    before = [*exchange.scope["headers"]]
+    await exchange.run()
+    assert told == [None, b"5"]
+    assert exchange.scope["headers"] == before  # the server's own
+
+
 async def test_after_the_body_a_hang_up_is_passed_on_however_late_it_comes(settings):
     settings.BODY_SECONDS = 0.1
     hang_up, heard = asyncio.Event(), []

@@ -30,6 +30,7 @@ from tests.ragsite.callers import (
 from tests.uploading import keep_uploads_in, stored_files
 
 HUGE = 100 * 10**9
+JSON = "application/json"
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +69,15 @@ def spools(monkeypatch, tmp_path, settings):
     while any(folder.iterdir()) or not all(spool.closed for spool in made):
         assert time.monotonic() < deadline, [*folder.iterdir(), *made]
         time.sleep(0.02)
+
+
+@pytest.fixture
+def folder(tmp_path, settings):
+    return keep_uploads_in(tmp_path / "uploads", settings)
+
+
+def form(size):
+    return {"files": {"file": ("lamp.md", b"x" * size)}}
 
 
 @contextmanager
@@ -140,11 +150,29 @@ def test_a_client_that_sends_all_before_it_reads_hears_why(server):
 
 def test_a_request_with_as_much_as_allowed_is_answered(server, shelf):
     body = json.dumps({"corpus": "papers"}).encode().ljust(1000)
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": JSON}
     with httpx.Client(base_url=server, headers=headers, trust_env=False) as client:
         assert client.post(CONVERSATIONS, content=body).status_code == 201
         assert client.post(CONVERSATIONS, content=body + b" ").status_code == 413
         assert client.post(CONVERSATIONS, content=body).status_code == 201
+
+
+def test_a_body_in_chunks_is_read_like_any_other(server, shelf, folder, spools):
+    def in_chunks(data):
+        for at in range(0, len(data), 100):
+            yield data[at : at + 100]
+
+    with httpx.Client(base_url=server, trust_env=False) as client:
+        request = client.build_request("POST", CONVERSATIONS, json={"corpus": "papers"})
+        body = in_chunks(request.read())
+        answer = client.post(CONVERSATIONS, content=body, headers={"Content-Type": JSON})
+        assert answer.status_code == 201, answer.text
+
+        request = client.build_request("POST", DOCUMENTS, **form(4000))
+        headers = {**by_key(may_ingest=True), "Content-Type": request.headers["Content-Type"]}
+        answer = client.post(DOCUMENTS, content=in_chunks(request.read()), headers=headers)
+        assert answer.status_code == 202, answer.text
+    assert Upload.objects.get().size == 4000
 
 
 def test_a_slow_body_is_answered_and_the_connection_closed(server, settings):
@@ -160,15 +188,6 @@ def test_what_comes_after_a_refused_body_is_no_request(server):
     with connected(server) as connection:
         connection.sendall(head("/", Content_Length=len(smuggled) + HUGE) + smuggled)
         assert all_from(connection).count(b"HTTP/1.1 ") == 1
-
-
-@pytest.fixture
-def folder(tmp_path, settings):
-    return keep_uploads_in(tmp_path / "uploads", settings)
-
-
-def form(size):
-    return {"files": {"file": ("lamp.md", b"x" * size)}}
 
 
 def test_an_upload_is_taken_from_who_may_and_from_nobody_else(server, shelf, folder, spools):
