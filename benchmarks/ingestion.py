@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.environment import EVAL_DIR, set_up
 
-FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?^ {0,3}\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
+# To its end, or to that of the chunk: a listing longer than a chunk is cut.
+FENCE = re.compile(r"^ *(`{3,}|~{3,}).*?(?:^ *\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 RAW = {
     "import": re.compile(r"^(?:import|export)\s.+from\s+['\"]", re.MULTILINE),
@@ -60,9 +61,7 @@ def measure(folder: Path) -> None:
         pages = counts.get("new", 0) + counts.get("failed", 0)
         files = sum(path.is_file() for path in copy.rglob("*"))
         chunks = Chunk.objects.filter(document__source=source)
-        raw = Counter(
-            name for text in chunks.values_list("text", flat=True) for name in found(text)
-        )
+        raw = Counter(name for text in prose_of(source) for name in found(text))
         row = [
             folder.name, files, first.items.count(), counts.get("new", 0),
             counts.get("skipped", 0), counts.get("failed", 0), chunks.count(), f"{seconds:.1f}",
@@ -106,9 +105,22 @@ def edit_one_sentence(source, folder: Path) -> bool:  # type: ignore[no-untyped-
     return False
 
 
-def found(text: str) -> list[str]:
-    """Names of the patterns that match outside of code."""
-    prose = INLINE_CODE.sub(" ", FENCE.sub(" ", text))
+def prose_of(source):  # type: ignore[no-untyped-def]
+    """Every chunk without its code; the rest of a listing that was cut begins with no fence."""
+    from ingestion.parsing import parse
+    from ingestion.sources import loader_for
+
+    with loader_for(source) as loader:
+        for document in source.documents.all():
+            text = parse(loader.read(document.key)).text
+            for chunk in document.chunks.all():
+                listings = (match.span() for match in FENCE.finditer(text))
+                inside = any(start < chunk.char_start < end for start, end in listings)
+                opened = f"```\n{chunk.text}" if inside else chunk.text
+                yield INLINE_CODE.sub(" ", FENCE.sub(" ", opened))
+
+
+def found(prose: str) -> list[str]:
     return [name for name, pattern in RAW.items() if pattern.search(prose)]
 
 

@@ -94,8 +94,9 @@ class Races(Campaign):
         from tests.campaigns.processes import Child, in_child
 
         for number in range(times):
+            before = set(self.world.pages)
             self._change()
-            page = self.dice.choice(sorted(self.world.pages))
+            page = self.dice.choice(sorted(before & self.world.pages.keys()))  # it is stored
             worker = Child(self._work)
             time.sleep(self.dice.uniform(0, self.usual))
             in_child(lambda page=page: installation.delete_page(page))
