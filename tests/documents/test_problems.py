@@ -93,6 +93,16 @@ def test_a_form_that_cannot_be_read_is_a_parse_error(caller, content_type, body)
 
 
 @pytest.mark.parametrize(
+    "body", ["", "{", "\xff", "NaN", "[" * 100_000, '{"a":' * 100_000, "9" * 100_000],
+    ids=["empty", "open", "no-utf-8", "nan", "lists", "objects", "digits"],
+)  # fmt: skip
+def test_json_that_cannot_be_read_is_a_parse_error(client, body):
+    answer = client.post("/api/v1/search/", body.encode("latin1"), content_type="application/json")
+    expected = (400, "parse_error") if body else (400, "invalid")  # no body: all fields are missing
+    assert problem(answer) == expected
+
+
+@pytest.mark.parametrize(
     ("error", "status", "code"),
     [
         (SuspiciousFileOperation("a path"), 400, "invalid"),
