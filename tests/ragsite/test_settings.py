@@ -59,6 +59,14 @@ def test_with_nothing_set_it_is_safe_to_be_reached(load):
     assert settings["X_FRAME_OPTIONS"] == "DENY"
 
 
+def test_the_largest_bodies_that_the_api_takes_are_not_too_large(load):
+    limit, wide = load()["REQUEST_MAX_BYTES"], "\U0001f600"  # twelve bytes in JSON
+    many = {name: [wide * size] * 50 for name, size in (("sections", 300), ("versions", 50))}
+    question = {"question": wide * 4000, "filters": many}
+    again = {"keys": ["x" * 500] * 1000}
+    assert max(len(json.dumps(question)), len(json.dumps(again))) < 0.6 * limit
+
+
 def test_sqlite_serves_several_processes(load):
     options = database(load(SQLITE_TIMEOUT="7"))["OPTIONS"]
     assert options["transaction_mode"] == "IMMEDIATE"
