@@ -13,7 +13,7 @@ import threading
 from django.conf import settings
 
 FAILPOINTS = {
-    "run.superseded": "the runs of dead processes are closed, this one is not marked as running",
+    "run.superseded": "inside the transaction that closes the runs of the dead and starts this one",
     "run.started": "the run is marked as running, nothing was read yet",
     "lease.taken": "the source belongs to this run, which does not know it yet",
     "batch.embedded": "vectors were paid for and are held in memory alone",

@@ -21,7 +21,7 @@ from tests.standins.qdrant_process import QdrantProcess
 
 LEASE_SECONDS = 1.5
 # A frozen process keeps a SQLite file locked for everybody: nothing can be done about that.
-INSIDE_A_TRANSACTION = ("publish.writing", "remove.writing")
+INSIDE_A_TRANSACTION = ("run.superseded", "publish.writing", "remove.writing")
 
 
 def main(arguments: list[str] | None = None) -> int:
