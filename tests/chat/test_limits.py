@@ -15,6 +15,7 @@ ANA = Principal("user", "1", frozenset())
 BEN = Principal("user", "2", frozenset())
 
 
+@pytest.mark.usefixtures("early_in_a_minute")
 async def test_each_caller_has_a_budget_of_its_own(settings):
     settings.QUESTIONS_PER_MINUTE = 2
 
@@ -26,6 +27,7 @@ async def test_each_caller_has_a_budget_of_its_own(settings):
     assert 1 <= refused.value.retry_after <= 60
 
 
+@pytest.mark.usefixtures("early_in_a_minute")
 async def test_visitors_of_one_address_share_a_budget_whatever_id_they_show(settings):
     settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 1
     await admit(Principal("visitor", "a", frozenset(), address="192.0.2.1"))
@@ -35,6 +37,7 @@ async def test_visitors_of_one_address_share_a_budget_whatever_id_they_show(sett
     await admit(Principal("visitor", "c", frozenset(), address="192.0.2.2"))
 
 
+@pytest.mark.usefixtures("early_in_a_minute")
 async def test_without_redis_the_limit_still_holds(settings, caplog):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"  # nothing listens there
     settings.QUESTIONS_PER_MINUTE = 1
@@ -54,6 +57,7 @@ async def test_a_redis_that_never_answers_holds_nobody_up(settings, caplog):
     assert caplog.text.count("Redis is away") == 20
 
 
+@pytest.mark.usefixtures("early_in_a_minute")
 async def test_conversations_have_a_budget_of_their_own(settings):
     settings.QUESTIONS_PER_MINUTE = 1
     await admit(ANA)
@@ -96,6 +100,7 @@ def test_only_trusted_proxies_say_where_a_visitor_comes_from(settings, proxies, 
     assert client_address(meta) == address
 
 
+@pytest.mark.usefixtures("early_in_a_minute")
 def test_an_invented_address_buys_no_budget(corpus, server, settings):
     settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 1
 

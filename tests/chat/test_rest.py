@@ -121,6 +121,7 @@ async def test_an_unknown_or_private_corpus_is_a_404_that_says_so(corpus):
     assert [reply.json()["code"] for reply in replies] == ["unknown_corpus"] * 2
 
 
+@pytest.mark.usefixtures("early_in_a_minute")
 async def test_too_many_questions_are_refused_with_a_time_to_wait(corpus, settings):
     settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 2
     client = AsyncClient()
@@ -133,6 +134,7 @@ async def test_too_many_questions_are_refused_with_a_time_to_wait(corpus, settin
     assert int(replies[2]["Retry-After"]) >= 1
 
 
+@pytest.mark.usefixtures("early_in_a_minute")
 async def test_a_new_visitor_token_buys_no_new_budget(corpus, settings):
     client = AsyncClient()
     conversations = [await start_conversation(client) for _ in range(2)]
@@ -143,6 +145,7 @@ async def test_a_new_visitor_token_buys_no_new_budget(corpus, settings):
     assert [reply.status_code for reply in replies] == [201, 429]
 
 
+@pytest.mark.usefixtures("early_in_a_minute")
 async def test_conversations_cannot_be_started_without_end(corpus, settings):
     settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 2
     client = AsyncClient()

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import httpx
+import pytest
 from django.test import AsyncClient
 
 from chat.llm.scripted import ScriptedModel
@@ -36,6 +37,7 @@ async def test_the_deltas_are_the_text(corpus):
     assert text == events[-1]["text"]
 
 
+@pytest.mark.usefixtures("early_in_a_minute")
 async def test_a_question_that_is_not_admitted_is_an_http_error(corpus, settings):
     settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 1
     client = AsyncClient()

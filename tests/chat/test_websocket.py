@@ -256,6 +256,7 @@ async def test_a_user_who_signed_out_is_a_visitor_at_the_next_question(corpus):
         assert (await socket.receive())["code"] == "unknown_corpus"
 
 
+@pytest.mark.usefixtures("early_in_a_minute")
 async def test_refused_questions_leave_no_conversation_behind(corpus, settings):
     settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 1
     async with Socket() as socket:
