@@ -22,6 +22,7 @@ from chat.prompting import build_prompt
 from chat.providers import get_chat_model
 from chat.retrieval import NO_VECTORS, Retriever
 from chat.rewriting import condense
+from chat.trace import prompt_size, trace_of
 from chat.turns import Turn, claim_json, passage_json, recorded
 from documents.index.base import IndexUnavailable
 from documents.passages import Passage
@@ -72,7 +73,7 @@ class AnswerPipeline:
                 judged = await asyncio.to_thread(
                     evidence.weigh, query, found.passages, found.candidates, turn.language
                 )
-                turn.trace = {"query": query, "evidence": vars(judged), "fetched": [*turn.passages]}
+                turn.trace = trace_of(turn.question, found, judged)
                 if judged.enough:
                     yield Stage("writing")
                     async with aclosing(self._write(turn, found.passages)) as written:
@@ -115,12 +116,14 @@ class AnswerPipeline:
         """Stream the model; what it marks becomes citations. No database is touched here."""
         turn.extractive = not self.model.writes_prose
         prompt = build_prompt(turn.question, passages, turn.history, seed=str(turn.message_id))
+        turn.trace["prompt"] = prompt_size(prompt)
         stream = CitationStream(prompt.passages)
         turn.cited = stream.cited  # the same list: whatever happens, what was shown is saved
         async with self._unless_refused(turn), aclosing(self.model.stream(prompt)) as outputs:
             async for output in outputs:
                 if isinstance(output, Completion):
                     turn.model = output.model
+                    turn.trace["attempts"] = [vars(attempt) for attempt in output.failed]
                     turn.usage = {
                         "prompt_tokens": output.prompt_tokens,
                         "completion_tokens": output.completion_tokens,
@@ -145,6 +148,7 @@ class AnswerPipeline:
         try:
             yield
         except ChatModelError as error:
+            turn.trace["attempts"] = [vars(attempt) for attempt in error.attempts]
             if error.code != "refused" or turn.text:
                 raise
             turn.outcome = Message.Outcome.REFUSED

@@ -4,11 +4,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
+from uuid import UUID
 
 from django.conf import settings
 
 from chat.providers import get_reranker
 from chat.reranking.base import Reranker, RerankError
+from chat.trace import NOT_LIVE
 from documents.embedding.base import EmbeddingError, QueryEmbedder, Vector
 from documents.index.base import IndexHit, IndexQuery, IndexSearcher
 from documents.index.sparse import encode_query
@@ -40,6 +42,8 @@ class Found:
     query: str
     passages: list[Passage] = field(default_factory=list)
     candidates: list[Passage] = field(default_factory=list)  # all that were fetched, as fused
+    reranked: list[Passage] = field(default_factory=list)  # before trust was weighed
+    dropped: dict[UUID, str] = field(default_factory=dict)  # by chunk: why (see chat/trace.py)
     degraded: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -65,14 +69,16 @@ class Retriever:
         vector = await self._embed(query, language, found)
         clock.lap("embed")
         found.candidates = await self._candidates(
-            IndexQuery(vector, encode_query(query, language), scope), max(self.fetch_k, top_k)
+            IndexQuery(vector, encode_query(query, language), scope),
+            max(self.fetch_k, top_k),
+            found,
         )
         if vector is not None and all(c.similarity is None for c in found.candidates):
             found.degraded += [NO_VECTORS] if found.candidates else []  # not embedded yet
         clock.lap("search")
-        ranked = await self._rerank(query, found, top_k)
+        found.reranked = await self._rerank(query, found, top_k)
         clock.lap("rerank")
-        found.passages = weigh_by_trust(ranked)[:top_k]
+        found.passages = weigh_by_trust(found.reranked)[:top_k]
         return found
 
     async def _embed(self, query: str, language: str, found: Found) -> Vector | None:
@@ -87,13 +93,15 @@ class Retriever:
         found.degraded.append(NO_VECTORS)
         return None
 
-    async def _candidates(self, query: IndexQuery, limit: int) -> list[Passage]:
+    async def _candidates(self, query: IndexQuery, limit: int, found: Found) -> list[Passage]:
         """Hits that have a live row. If too few have, the index lags: look once more, deeper."""
         hits = await self.index.search(query, limit=limit)
         candidates = await _live_passages(hits, query.scope)
         if len(candidates) < limit // 2 and len(hits) == limit:
             hits = await self.index.search(query, limit=limit * 4)
             candidates = await _live_passages(hits, query.scope)
+        live = {passage.chunk_id for passage in candidates}
+        found.dropped = {hit.chunk_id: NOT_LIVE for hit in hits if hit.chunk_id not in live}
         return candidates
 
     async def _rerank(self, query: str, found: Found, top_k: int) -> list[Passage]:

@@ -7,6 +7,15 @@ from typing import Literal, Protocol
 from documents.passages import Passage
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """One call to a model that could not answer; `error` is the code of its ChatModelError."""
+
+    model: str
+    error: str
+    milliseconds: float
+
+
 class ChatModelError(Exception):
     """The model could not start or finish its reply. The message names no secret and no text.
 
@@ -20,6 +29,7 @@ class ChatModelError(Exception):
         super().__init__(message)
         self.code = code
         self.retry_after = retry_after  # seconds
+        self.attempts: tuple[Attempt, ...] = ()  # where several models were tried
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class Completion:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = None  # US dollars
+    failed: tuple[Attempt, ...] = ()  # models that were tried before
 
 
 ModelOutput = TextPart | Completion

@@ -3,8 +3,18 @@
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
+from time import perf_counter
 
-from chat.llm.base import ChatModel, ChatModelError, ModelOutput, Prompt, TextPart
+from chat.llm.base import (
+    Attempt,
+    ChatModel,
+    ChatModelError,
+    Completion,
+    ModelOutput,
+    Prompt,
+    TextPart,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -31,18 +41,23 @@ class FallbackModel:
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelOutput, None]:
         failures: list[ChatModelError] = []
+        attempts: tuple[Attempt, ...] = ()
         rejected_by: set[str] = set()
         for model in self.models:
             provider = _provider(model)
             if len(failures) == MAX_CALLS or provider in rejected_by:
                 continue
-            started = False
+            started, began = False, perf_counter()
             try:
                 async with aclosing(model.stream(prompt)) as outputs:
                     async for output in outputs:
                         started = started or isinstance(output, TextPart)
+                        if isinstance(output, Completion):
+                            output = replace(output, failed=attempts)
                         yield output
             except ChatModelError as error:
+                spent = round((perf_counter() - began) * 1000, 2)
+                attempts = error.attempts = (*attempts, Attempt(model.name, error.code, spent))
                 if started or error.code == "refused":
                     raise
                 if error.code == "rejected":
@@ -64,8 +79,10 @@ def _summary(failures: Sequence[ChatModelError]) -> ChatModelError:
     if len(failures) == 1:
         return last
     waits = [error.retry_after for error in failures if error.retry_after is not None]
-    return ChatModelError(
+    summary = ChatModelError(
         f"{len(failures)} models could not answer, the last one: {last}",
         code=last.code,
         retry_after=min(waits, default=None),
     )
+    summary.attempts = last.attempts
+    return summary

@@ -1,0 +1,125 @@
+"""`manage.py evaluate`: how good are retrieval, answers and abstentions, and are they still?"""
+
+import json
+from argparse import ArgumentParser
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from chat.evaluation import environment, page, report
+from chat.evaluation.ablation import PARTS
+from chat.evaluation.cases import BadCases
+from chat.evaluation.comparison import SEED
+from chat.evaluation.evaluating import Evaluation
+from chat.evaluation.installation import throw_away_installation
+from chat.evaluation.ranking import MeasuresMissing, measures_library
+from chat.evaluation.results import Report, read_report
+from chat.evaluation.subjects import Subject, subject
+from chat.evaluation.thresholds import failures, threshold
+from chat.pipeline import AnswerPipeline
+
+
+class Command(BaseCommand):
+    help = (
+        "Ask sets of questions on the production path and measure the answers. A set is a file of "
+        "JSON lines, a BEIR folder (corpus.jsonl, queries.jsonl, qrels.tsv), or the slug of a "
+        "question set from the admin."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("sets", nargs="+", metavar="SET")
+        where = parser.add_mutually_exclusive_group()
+        where.add_argument("--corpus", help="ask this corpus, as it is")
+        where.add_argument(
+            "--folder", type=Path, help="ingest these pages into a throw-away database and ask them"
+        )
+        parser.add_argument(
+            "--keep", type=Path, metavar="FOLDER", help="keep that database's vectors for next time"
+        )
+        parser.add_argument("--language", help="of the corpus that is made; en when omitted")
+        parser.add_argument("--queries", type=Path, help="instead of a BEIR folder's queries.jsonl")
+        parser.add_argument("--name", help="of the set in reports; its file's when omitted")
+        parser.add_argument(
+            "--without", action="append", default=[], choices=PARTS, help="leave a part out"
+        )
+        parser.add_argument("--limit", type=int, help="ask the first so many questions only")
+        result = parser.add_argument_group("result")
+        result.add_argument("--json", action="store_true", help="print the result as JSON")
+        result.add_argument("--save", type=Path, metavar="FILE", help="JSON, later a --baseline")
+        result.add_argument(
+            "--report", type=Path, action="append", default=[], metavar="FILE", help=".md or .html"
+        )
+        result.add_argument("--baseline", type=Path, metavar="FILE", help="compare with a --save")
+        result.add_argument("--seed", type=int, default=SEED, help="of the bootstrap")
+        for side, better in (("under", "higher"), ("over", "lower")):
+            result.add_argument(
+                f"--fail-{side}", action="append", default=[], metavar="[SET:]MEASURE=VALUE",
+                help=f"exit with 1 if a measure, of which {better} is better, is {side} this",
+            )  # fmt: skip
+
+    def handle(self, *, sets: list[str], **options: Any) -> None:
+        try:
+            self._handle(sets, options)
+        except (BadCases, MeasuresMissing) as error:
+            raise CommandError(str(error)) from error
+
+    def _handle(self, sets: list[str], options: dict[str, Any]) -> None:
+        limits = [threshold(text, upwards=False) for text in options["fail_under"]]
+        limits += [threshold(text, upwards=True) for text in options["fail_over"]]
+        baseline = read_report(options["baseline"]) if options["baseline"] else None
+        for path in options["report"]:
+            check_report_name(path)
+        measures_library()
+        found = self._evaluate(self._subjects(sets, options), options)
+        self._tell_result(found, baseline, options)
+        if broken := failures(limits, found.sets):
+            raise CommandError("\n".join(broken))
+
+    def _subjects(self, sets: list[str], options: dict[str, Any]) -> list[Subject]:
+        where = {name: options[name] for name in ("corpus", "folder", "queries", "language")}
+        found = [subject(text, **where).first(options["limit"]) for text in sets]
+        if options["name"]:
+            if len(found) > 1:
+                raise BadCases("--name is for one set. Evaluate several without it.")
+            found = [replace(found[0], name=options["name"])]
+        names = [one.name for one in found]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise BadCases(f"Two sets are called {twice.pop()}. Evaluate them one by one.")
+        return found
+
+    def _evaluate(self, subjects: list[Subject], options: dict[str, Any]) -> Report:
+        evaluation = Evaluation(options["without"], self._tell)
+        here = [one for one in subjects if one.corpus is not None]
+        elsewhere = [one for one in subjects if one.corpus is None]
+        results = [evaluation.run(one) for one in here]
+        about = self._about(options) if here else {}
+        if elsewhere:
+            with throw_away_installation(options["keep"]):
+                results += [evaluation.run(one) for one in elsewhere]
+                about = about or self._about(options)
+        return Report(about, results)
+
+    def _about(self, options: dict[str, Any]) -> dict[str, Any]:
+        pipeline = AnswerPipeline.from_settings()
+        return environment.about(pipeline, options["without"], options["seed"])
+
+    def _tell_result(self, found: Report, baseline: Report | None, options: dict[str, Any]) -> None:
+        if options["save"]:
+            found.save(options["save"])
+        for path in options["report"]:
+            write = page.page if path.suffix == ".html" else report.markdown
+            path.write_text(write(found, baseline), encoding="utf-8")
+        if options["json"]:
+            self.stdout.write(json.dumps(found.as_json(), ensure_ascii=False))
+        else:
+            self.stdout.write(report.markdown(found, baseline))
+
+    def _tell(self, line: str) -> None:
+        self.stderr.write(line, self.style.NOTICE)
+
+
+def check_report_name(path: Path) -> None:
+    if path.suffix not in (".md", ".html"):
+        raise BadCases(f"--report {path}: its name must end in .md or .html. JSON is for --save.")
