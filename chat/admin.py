@@ -1,16 +1,22 @@
 """Conversations with their citations, read-only; and API keys."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey
 
+from chat import trace
+from chat.evaluation import admin as _question_sets  # noqa: F401 - registers them
+from chat.evaluation.collecting import Collecting, collects, of_conversations, of_messages
 from chat.models import ApiKey, Conversation, Message
+from documents.models import Chunk
 
 admin.site.unregister(APIKey)  # the library's own, which knows no corpora
 
@@ -22,7 +28,7 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     filter_horizontal = ["corpora"]
 
 
-class ReadOnly(admin.ModelAdmin):
+class ReadOnly(Collecting):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -67,6 +73,7 @@ class ConversationAdmin(ReadOnly):
     list_select_related = ["corpus"]
     search_fields = ["title", "owner"]
     inlines = [MessageInline]
+    actions = [collects(of_conversations)]
 
 
 @admin.register(Message)
@@ -76,10 +83,29 @@ class MessageAdmin(ReadOnly):
     list_display = ["__str__", "role", "outcome", "status", "model", "created_at"]
     list_filter = ["role", "outcome", "status", "model", "conversation__corpus"]
     search_fields = ["text"]
+    actions = [collects(of_messages)]
     fields = [
         "conversation", "role", "status", "outcome", "text", "sources", "verdicts", "model",
-        "usage", "timings", "trace", "created_at", "finished_at",
+        "usage", "how", "created_at", "finished_at",
     ]  # fmt: skip
+
+    @admin.display(description=_("how it came about"))
+    def how(self, message: Message) -> SafeString:
+        rows = trace.candidates(message.trace)
+        columns = [name for name in (rows[0] if rows else {}) if name != "id"]
+        ids = [UUID(row["id"]) for row in rows]
+        chunks = Chunk.objects.select_related("document").in_bulk(ids)
+        rows.sort(key=lambda row: row.get("rank") or len(rows) + 1)  # shown first, then as fused
+        table = [
+            {"id": row["id"], "cells": [row[name] for name in columns],
+             "chunk": chunks.get(UUID(row["id"]))}
+            for row in rows
+        ]  # fmt: skip
+        return render_to_string(
+            "chat/trace.html",
+            {"trace": message.trace, "timings": message.timings, "rows": table,
+             "columns": [*columns, _("passage")]},
+        )  # fmt: skip
 
     @admin.display(description=_("citations"))
     def sources(self, message: Message) -> SafeString:

@@ -242,3 +242,70 @@ class Feedback(models.Model):
 
     def __str__(self) -> str:
         return self.get_rating_display()
+
+
+class QuestionSet(models.Model):
+    """Questions with what a right answer holds, to be asked again by `manage.py evaluate`."""
+
+    slug = models.SlugField(unique=True)
+    corpus = models.ForeignKey(Corpus, on_delete=models.CASCADE, related_name="question_sets")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Question(models.Model):
+    """One line of a question set; see chat/evaluation/cases.py for what its fields mean."""
+
+    question_set = models.ForeignKey(
+        QuestionSet, on_delete=models.CASCADE, related_name="questions", verbose_name=_("set")
+    )
+    key = models.SlugField(
+        _("id"), max_length=100, allow_unicode=True, help_text=_("Stays the same between runs.")
+    )
+    question = models.TextField()
+    type = models.CharField(
+        max_length=50, default="question",
+        help_text=_('Results are told by type; "unanswerable": it is not in the content.'),
+    )  # fmt: skip
+    answer_page = models.CharField(
+        max_length=500, blank=True, help_text=_("Key of the document that answers.")
+    )
+    answer_heading = models.CharField(
+        max_length=500, blank=True, help_text=_("The section that answers.")
+    )
+    key_facts = models.JSONField(
+        default=list, blank=True, help_text=_('Texts that an answer must hold: ["20 percent"].')
+    )
+    details = models.JSONField(
+        default=dict, blank=True,
+        help_text=_("The other fields of its line: history, also, lang, why, near, …"),
+    )  # fmt: skip
+    message = models.ForeignKey(
+        Message, on_delete=models.SET_NULL, null=True, blank=True, related_name="+",
+        help_text=_("The answer that it was made from."),
+    )  # fmt: skip
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["question_set", "created_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["question_set", "key"], name="question_key_once_per_set"
+            ),
+            models.CheckConstraint(
+                condition=(Q(type="unanswerable") & Q(answer_page=""))
+                | (~Q(type="unanswerable") & ~Q(answer_page="")),
+                name="answerable_questions_have_a_page",
+                violation_error_message=_(
+                    "Name the page that answers; with the type unanswerable, leave it empty."
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.question[:60]

@@ -61,6 +61,11 @@ class Case:
         return self.type != UNANSWERABLE
 
     @property
+    def place(self) -> str:
+        """For messages."""
+        return f"line {self.line} ({self.id})" if self.line else f"question {self.id}"
+
+    @property
     def sections(self) -> tuple[Section, ...]:
         """The section of the answer, then the others that belong to it."""
         if not self.answerable:

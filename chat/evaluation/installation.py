@@ -6,7 +6,7 @@ Keys of providers still count: their embedding, reranker and models are what is 
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.core.management import call_command
 from django.db import connections
+from django.utils.connection import BaseConnectionHandler
 
 import chat.providers
 import documents.providers
@@ -72,13 +73,13 @@ def _cache() -> Iterator[None]:
     before = caches.settings["default"]
     caches.settings["default"] = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache",
                                   "LOCATION": "evaluation"}  # fmt: skip
-    del caches["default"]
+    _forget(caches)
     try:
         yield
     finally:
         caches["default"].clear()
         caches.settings["default"] = before
-        del caches["default"]
+        _forget(caches)
 
 
 @contextmanager
@@ -90,10 +91,16 @@ def _database(path: Path) -> Iterator[None]:
         **connections.configure_settings({"default": {}})["default"],
         "ENGINE": "django.db.backends.sqlite3", "NAME": str(path), "OPTIONS": SQLITE,
     }  # fmt: skip
-    del connections["default"]
+    _forget(connections)
     try:
         yield
     finally:
         connections.close_all()
         databases["default"] = before
-        del connections["default"]
+        _forget(connections)
+
+
+def _forget(handler: BaseConnectionHandler) -> None:
+    """The next use builds it from the settings as they are then."""
+    with suppress(AttributeError):  # it was not used yet
+        del handler["default"]

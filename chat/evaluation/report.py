@@ -17,7 +17,7 @@ def markdown(report: Report, baseline: Report | None = None) -> str:
     parts = ["# Evaluation", about_line(report)]
     compared = differences(report, baseline) if baseline else {}
     for one in report.sets:
-        parts += [f"## {one.name}", _facts(one), measures_table(one)]
+        parts += [f"## {one.name}", facts_line(one), measures_table(one)]
         if one.kind == "questions":
             parts += ["### By type", types_table(one)]
         parts += ["### Latency", latency_table(one)]
@@ -38,7 +38,7 @@ def about_line(report: Report) -> str:
     return f"{commit}{about['machine']}; {parts}{left_out}."
 
 
-def _facts(one: SetResult) -> str:
+def facts_line(one: SetResult) -> str:
     outcomes = ", ".join(f"{count} {name}" for name, count in one.outcomes().items())
     verdicts = ", ".join(f"{count} {name}" for name, count in one.verdicts().items())
     said = [f"{len(one.rows)} questions of the corpus {one.corpus} in {one.seconds:.0f} s"]

@@ -12,6 +12,8 @@ from django.utils.text import slugify
 
 from chat.evaluation import beir
 from chat.evaluation.cases import BadCases, Case, read_cases, same_page
+from chat.evaluation.question_sets import cases_of
+from chat.models import QuestionSet
 from documents.models import Corpus, Document
 from documents.providers import get_embedder, get_index
 
@@ -78,7 +80,17 @@ def subject(
             path.stem, chosen, read_cases(lines_of(path), path.name),
             folder=None if chosen else folder, language=language or "en",
         )  # fmt: skip
-    raise BadCases(f'There is no file, folder or question set "{text}".')
+    question_set = QuestionSet.objects.filter(slug=text).select_related("corpus").first()
+    if question_set is None:
+        slugs = ", ".join(QuestionSet.objects.values_list("slug", flat=True)) or "none"
+        raise BadCases(
+            f'There is no file, folder or question set "{text}". Question sets: {slugs}.'
+        )
+    cases = cases_of(question_set.questions.all())
+    if not cases:
+        raise BadCases(f'The question set "{text}" is empty. Add questions in the admin.')
+    place = chosen or (None if folder else question_set.corpus)
+    return Subject(text, place, cases, folder=None if place else folder, language=language or "en")
 
 
 def lines_of(path: Path) -> list[str]:
@@ -135,8 +147,8 @@ def check_pages(one: Subject, corpus: Corpus) -> None:
             if section.page in pages or any(same_page(section.page, page) for page in pages):
                 continue
             raise BadCases(
-                f'{one.name}, line {case.line}: the corpus "{corpus}" has no page '
-                f'"{section.page}" (question {case.id}). {_remedy(section.page, sorted(pages))}'
+                f'{one.name}, {case.place}: the corpus "{corpus}" has no page "{section.page}". '
+                f"{_remedy(section.page, sorted(pages))}"
             )
 
 

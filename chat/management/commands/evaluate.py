@@ -14,9 +14,10 @@ from chat.evaluation.cases import BadCases
 from chat.evaluation.comparison import SEED
 from chat.evaluation.evaluating import Evaluation
 from chat.evaluation.installation import throw_away_installation
+from chat.evaluation.question_sets import set_named, store
 from chat.evaluation.ranking import MeasuresMissing, measures_library
 from chat.evaluation.results import Report, read_report
-from chat.evaluation.subjects import Subject, subject
+from chat.evaluation.subjects import Subject, check_pages, subject
 from chat.evaluation.thresholds import failures, threshold
 from chat.pipeline import AnswerPipeline
 
@@ -45,6 +46,13 @@ class Command(BaseCommand):
             "--without", action="append", default=[], choices=PARTS, help="leave a part out"
         )
         parser.add_argument("--limit", type=int, help="ask the first so many questions only")
+        kept = parser.add_argument_group("question sets of the admin; nothing is asked with these")
+        kept.add_argument(
+            "--store", metavar="SLUG", help="keep the questions as this set of the --corpus"
+        )
+        kept.add_argument(
+            "--export", type=Path, metavar="FILE", help="write the questions as JSON lines"
+        )
         result = parser.add_argument_group("result")
         result.add_argument("--json", action="store_true", help="print the result as JSON")
         result.add_argument("--save", type=Path, metavar="FILE", help="JSON, later a --baseline")
@@ -71,8 +79,12 @@ class Command(BaseCommand):
         baseline = read_report(options["baseline"]) if options["baseline"] else None
         for path in options["report"]:
             check_report_name(path)
+        subjects = self._subjects(sets, options)
+        if options["store"] or options["export"]:
+            self._keep(subjects, options)
+            return
         measures_library()
-        found = self._evaluate(self._subjects(sets, options), options)
+        found = self._evaluate(subjects, options)
         self._tell_result(found, baseline, options)
         if broken := failures(limits, found.sets):
             raise CommandError("\n".join(broken))
@@ -88,6 +100,21 @@ class Command(BaseCommand):
         if twice := {name for name in names if names.count(name) > 1}:
             raise BadCases(f"Two sets are called {twice.pop()}. Evaluate them one by one.")
         return found
+
+    def _keep(self, subjects: list[Subject], options: dict[str, Any]) -> None:
+        one = subjects[0]
+        if len(subjects) > 1 or not one.cases:
+            raise BadCases("--store and --export take one set of questions.")
+        if options["store"]:
+            if one.corpus is None:
+                raise BadCases("--store needs --corpus: a question set belongs to one.")
+            check_pages(one, one.corpus)
+            new, changed = store(set_named(options["store"], one.corpus), one.cases)
+            self.stdout.write(f"{options['store']}: {new} new, {changed} replaced")
+        if options["export"]:
+            lines = [json.dumps(case.as_json(), ensure_ascii=False) for case in one.cases]
+            options["export"].write_text("\n".join([*lines, ""]), encoding="utf-8")
+            self.stdout.write(f"{options['export']}: {len(lines)} questions")
 
     def _evaluate(self, subjects: list[Subject], options: dict[str, Any]) -> Report:
         evaluation = Evaluation(options["without"], self._tell)
