@@ -4,12 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
 
-.PHONY: demo run install install-dev test lint types imports format bench clean help
+.PHONY: demo run install install-dev test lint types imports format bench quality clean help
 
 help:
 	@echo "make demo    install, ingest the handbook, start the server on port $(PORT)"
 	@echo "make test    install, run the whole test suite"
-	@echo "make run     start the server   make lint types imports   make bench"
+	@echo "make run     start the server   make lint types imports   make bench quality"
 
 demo: install
 	@$(BIN)/python -m ragsite.demo --port $(PORT)
@@ -36,8 +36,11 @@ format: install-dev
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 bench: install-dev
-	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/index_latency.py
+	$(BIN)/python benchmarks/question_latency.py
+
+quality: install-dev
+	$(BIN)/python benchmarks/quality.py
 
 clean:
 	rm -rf .venv var

@@ -18,6 +18,12 @@ from chat.evaluation.collecting import Collecting, collects, of_conversations, o
 from chat.models import ApiKey, Conversation, Message
 from documents.models import Chunk
 
+# Why a candidate was left out, as chat/trace.py has it.
+DROPPED: dict[Any, Any] = {
+    trace.OVER_TOP_K: _("after the best"),
+    trace.DUPLICATE: _("repeats another"),
+    trace.NOT_LIVE: _("no longer live"),
+}
 admin.site.unregister(APIKey)  # the library's own, which knows no corpora
 
 
@@ -93,14 +99,16 @@ class MessageAdmin(ReadOnly):
     def how(self, message: Message) -> SafeString:
         rows = trace.candidates(message.trace)
         columns = [name for name in (rows[0] if rows else {}) if name != "id"]
-        ids = [UUID(row["id"]) for row in rows]
-        chunks = Chunk.objects.select_related("document").in_bulk(ids)
-        rows.sort(key=lambda row: row.get("rank") or len(rows) + 1)  # shown first, then as fused
+        chunks = Chunk.objects.select_related("document").in_bulk([UUID(row["id"]) for row in rows])
         table = [
-            {"id": row["id"], "cells": [row[name] for name in columns],
-             "chunk": chunks.get(UUID(row["id"]))}
-            for row in rows
-        ]  # fmt: skip
+            {
+                "id": row["id"],
+                "cells": [DROPPED.get(row[name], row[name]) for name in columns],
+                "chunk": chunks.get(UUID(row["id"])),
+            }
+            # Those that were shown first, the others as they were fused.
+            for row in sorted(rows, key=lambda row: row.get("rank") or len(rows))
+        ]
         return render_to_string(
             "chat/trace.html",
             {"trace": message.trace, "timings": message.timings, "rows": table,

@@ -32,7 +32,7 @@ FUSED = {
 
 def trace_of(question: str, found: "Found", judged: "Evidence") -> dict[str, Any]:
     """What is known before the model is called."""
-    trace: dict[str, Any] = {"query": found.query, "evidence": vars(judged)}
+    trace: dict[str, Any] = {"query": found.query, "evidence": _short_numbers(vars(judged))}
     if question != found.query:
         trace["question"] = question
     if found.degraded:
@@ -52,7 +52,7 @@ def prompt_size(prompt: Prompt) -> dict[str, int]:
 def candidates(trace: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rows as dictionaries, in the fused order; none of a trace that has no such table."""
     table = trace.get("candidates")
-    if not isinstance(table, dict):
+    if not isinstance(table, dict) or not {"columns", "rows"} <= table.keys():
         return []
     return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
 
@@ -97,6 +97,12 @@ def _kept_order(found: "Found") -> bool:
 
 def _ranks(passages: Sequence[Passage]) -> dict[UUID, tuple[int, float]]:
     return {p.chunk_id: (rank, _short(p.score)) for rank, p in enumerate(passages, start=1)}
+
+
+def _short_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _short(value) if isinstance(value, float) else value for name, value in values.items()
+    }
 
 
 def _short(score: float | None) -> Any:

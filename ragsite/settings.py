@@ -206,7 +206,7 @@ QDRANT_API_KEY = env("QDRANT_API_KEY", default="")
 QDRANT_COLLECTION = env("QDRANT_COLLECTION", default="chunks")
 QDRANT_TIMEOUT = env.int("QDRANT_TIMEOUT", default=5)
 
-# How the dense and the sparse ranking are merged (rrf, dbsf): measured by benchmarks/retrieval.py.
+# How the dense and the sparse ranking are merged (rrf, dbsf): measured by `manage.py evaluate`.
 FUSION = env("FUSION", default="dbsf")
 FETCH_K = env.int("FETCH_K", default=50)
 TOP_K = env.int("TOP_K", default=6)

@@ -83,6 +83,27 @@ def test_a_variable_that_is_named_exists(page):
     assert sorted(named - variables_of_settings().keys()) == []
 
 
+# Figures
+
+GENERATED = re.compile(r"<!-- generated: (\w+) -->.*?<!-- end of \1 -->", re.DOTALL)
+CODE = re.compile(r"`[^`\n]*`")
+
+
+def test_every_figure_about_quality_is_generated():
+    page = (ROOT / "docs" / "quality.md").read_text()
+    assert set(GENERATED.findall(page)) == {"targets", "how", "figures"}
+    prose = CODE.sub("", FENCE.sub("", GENERATED.sub("", page)))
+    assert re.findall(r"[^\n]*\d[^\n]*", prose) == []
+
+
+def test_the_generated_figures_say_where_they_come_from():
+    page = (ROOT / "docs" / "quality.md").read_text()
+    blocks = {found[1]: found[0] for found in GENERATED.finditer(page)}
+    assert re.search(r"commit [0-9a-f]{7,}\+?, .*cores", blocks["how"])
+    assert "manage.py evaluate benchmarks/handbook_questions.jsonl" in blocks["how"]
+    assert "### handbook" in blocks["figures"]
+
+
 # Pages
 
 

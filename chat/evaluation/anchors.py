@@ -1,5 +1,6 @@
 """The anchors that sections should have: as the question set says, or else as the page's own text
-says, `## Heading { #anchor }`. What our parser made of it is not asked: it is what is measured."""
+says, `## Heading { #anchor }`, or as every generator makes them of a heading in plain words. What
+our parser made of it is not asked: it is what is measured."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,9 @@ from pathlib import Path
 from chat.evaluation.cases import Case, Section, plain, same_page
 from documents.models import Corpus, Source
 
-EXPLICIT = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t]*\{[ \t]*#([\w.:-]+)[ \t]*\}[ \t]*$", re.MULTILINE)
+HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t]*$", re.MULTILINE)
+EXPLICIT = re.compile(r"\{[ \t]*#([\w.:-]+)[ \t]*\}$")
+PLAIN_WORDS = re.compile(r"[A-Za-z0-9]+(?: [A-Za-z0-9]+)*")
 
 
 def anchors_of(cases: Iterable[Case], corpus: Corpus) -> dict[Section, str]:
@@ -20,12 +23,12 @@ def anchors_of(cases: Iterable[Case], corpus: Corpus) -> dict[Section, str]:
         for section in case.sections:
             if section == case.sections[0] and (case.answer_route or case.answer_anchor):
                 found[section] = case.answer_anchor
-            elif (anchor := _explicit(section, files)) is not None:
+            elif (anchor := _in_text(section, files)) is not None:
                 found[section] = anchor
     return found
 
 
-def _explicit(section: Section, files: Mapping[str, Path]) -> str | None:
+def _in_text(section: Section, files: Mapping[str, Path]) -> str | None:
     page = section.page if section.page in files else None
     page = page or next((key for key in files if same_page(key, section.page)), None)
     return _headings(files[page]).get(plain(section.heading)) if page else None
@@ -33,15 +36,21 @@ def _explicit(section: Section, files: Mapping[str, Path]) -> str | None:
 
 @cache
 def _headings(path: Path) -> dict[str, str]:
-    """Anchor by heading; a heading that stands there twice says nothing."""
+    """Anchor by heading; one that stands there twice says nothing, and the first is the title."""
     try:
-        pairs = EXPLICIT.findall(path.read_text(encoding="utf-8"))
+        headings = HEADING.findall(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return {}
-    headings = [plain(heading) for heading, _ in pairs]
-    return {
-        plain(heading): anchor for heading, anchor in pairs if headings.count(plain(heading)) == 1
-    }
+    names = list(map(plain, headings))
+    found = {}
+    for name, heading in zip(names, headings, strict=True):
+        if names.count(name) > 1:
+            continue
+        if explicit := EXPLICIT.search(heading):
+            found[name] = explicit[1]
+        elif PLAIN_WORDS.fullmatch(heading) and name != names[0]:
+            found[name] = name.replace(" ", "-")
+    return found
 
 
 def _files(corpus: Corpus) -> dict[str, Path]:

@@ -4,6 +4,7 @@ background, the embedded index. What the operator has is neither read nor writte
 Keys of providers still count: their embedding, reranker and models are what is measured then.
 """
 
+import fcntl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +19,9 @@ from django.utils.connection import BaseConnectionHandler
 
 import chat.providers
 import documents.providers
+from chat.evaluation.cases import BadCases
 
+DATABASE = "evaluation.sqlite3"
 ALONE = {"QDRANT_URL": "", "REDIS_URL": "", "WORKER": "none"}
 SQLITE = {
     "transaction_mode": "IMMEDIATE",
@@ -33,10 +36,22 @@ def throw_away_installation(keep: Path | None = None) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="evaluation-") as folder:
         place = keep or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        with _settings(ALONE), _cache(), _database(place / "evaluation.sqlite3"):
+        with _alone_in(place), _settings(ALONE), _cache(), _database(place / DATABASE):
             call_command("migrate", verbosity=0)
             _empty()
             yield
+
+
+@contextmanager
+def _alone_in(place: Path) -> Iterator[None]:
+    with (place / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BadCases(
+                f"{place} is in use by another evaluation. Wait for it, or take another --keep."
+            ) from error
+        yield
 
 
 def _empty() -> None:

@@ -38,7 +38,7 @@ class BundledEmbedder:
     inside the runtime's operators were measured to cost more than they bring.
     """
 
-    # In others, words alone find more: benchmarks/retrieval.py --sets xquad-es,xquad-zh
+    # In others, words alone find more: benchmarks/quality.py --only xquad-es xquad-zh
     languages: ClassVar[frozenset[str] | None] = frozenset({"en"})
 
     def __init__(self, directory: Path, threads: int = 1):

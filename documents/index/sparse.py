@@ -13,7 +13,7 @@ from unicodedata import category, normalize
 import Stemmer
 
 # Qdrant's own formula and defaults, with the average length of our chunks in words that count
-# (measured by benchmarks/retrieval.py; between 64 and 256 hardly anything changes).
+# (measured by benchmarks/quality.py; between 64 and 256 hardly anything changes).
 K1 = 1.2
 B = 0.75
 AVERAGE_LENGTH = 96.0

@@ -32,7 +32,7 @@ from tests.uploading import given, keep_uploads_in, work_through_the_queue
 MODELS = [
     "documents.corpus", "documents.source", "documents.document", "documents.chunk",
     "documents.upload", "documents.tombstone", "ingestion.ingestionrun", "ingestion.ingestionitem",
-    "chat.conversation", "chat.message", "chat.apikey",
+    "chat.conversation", "chat.message", "chat.apikey", "chat.questionset", "chat.question",
 ]  # fmt: skip
 LAMP = "How long does the lamp take to turn?"
 SCRIPT = "<script>alert(1)</script>"

@@ -1,0 +1,178 @@
+"""All figures of docs/quality.md: every set is evaluated, targets are held against it.
+
+    python benchmarks/quality.py                        # everything, and writes docs/quality.md
+    python benchmarks/quality.py --only cranfield xquad-en --print
+    make quality
+
+Sets that are not on this machine are passed over and said so; the handbook always is. Vectors are
+kept in `--keep`, so that a second time only what changed is embedded.
+"""
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from environment import EVAL_DIR, ROOT, set_up
+
+PAGE = ROOT / "docs" / "quality.md"
+BLOCK = "<!-- generated: {name} -->\n{text}\n<!-- end of {name} -->"
+
+
+@dataclass(frozen=True)
+class Set:
+    """One call of `evaluate`, what plain BM25 reaches there, and what is to be reached."""
+
+    name: str
+    path: str
+    options: dict[str, str] = field(default_factory=dict)
+    targets: dict[str, float] = field(default_factory=dict)
+    floors: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Path:
+        return Path(self.path.format(root=ROOT, eval=EVAL_DIR))
+
+    @property
+    def arguments(self) -> dict[str, str | Path]:
+        paths = {"folder", "queries"}
+        return {
+            name: Path(value.format(root=ROOT, eval=EVAL_DIR)) if name in paths else value
+            for name, value in self.options.items()
+        }
+
+    @property
+    def command(self) -> str:
+        given = [f"--{key} {value}" for key, value in [*self.options.items(), ("name", self.name)]]
+        text = " ".join(["manage.py evaluate", self.path, *given])
+        return text.format(root=".", eval="../shared/eval").replace("./", "")
+
+
+ANSWERS = {
+    "page@5": 0.92, "section@5": 0.80, "anchor": 0.95, "right_abstentions": 0.90,
+    "wrong_abstentions": 0.05, "citation_precision": 0.95, "citation_recall": 0.90,
+}  # fmt: skip
+BM25 = {"page@1": 0.63, "page@5": 0.89, "section@5": 0.78}
+SETS = [
+    Set("handbook", "{root}/benchmarks/handbook_questions.jsonl",
+        {"folder": "{root}/docs/handbook"}, ANSWERS),
+    Set("docusaurus-docs", "{eval}/questions/docusaurus-docs.jsonl",
+        {"folder": "{eval}/corpora/docusaurus-docs"}, ANSWERS, BM25),
+    Set("fastapi-docs", "{eval}/questions/fastapi-docs.jsonl",
+        {"folder": "{eval}/corpora/fastapi-docs/en"}, ANSWERS,
+        {"page@1": 0.58, "page@5": 0.81, "section@5": 0.63}),
+    Set("fastapi-docs-translated", "{eval}/questions/fastapi-docs.jsonl",
+        {"folder": "{eval}/corpora/fastapi-docs"}, ANSWERS),
+    Set("cranfield", "{eval}/ir/cranfield", {}, {"ndcg@10": 0.42}, {"ndcg@10": 0.357}),
+    Set("xquad-en", "{eval}/ir/xquad/en", {}, {"ndcg@10": 0.97}, {"ndcg@10": 0.966}),
+    Set("xquad-es-in-en", "{eval}/ir/xquad/en",
+        {"queries": "{eval}/ir/xquad/es/queries.jsonl"}, {"ndcg@10": 0.50}),
+    *(Set(f"xquad-{code}", f"{{eval}}/ir/xquad/{code}", {}, {}, {"ndcg@10": floor})
+      for code, floor in {"es": 0.948, "de": 0.916, "zh": 0.967, "hi": 0.771, "ar": 0.888}.items()),
+    Set("squad2-dev-half", "{eval}/ir/squad2-dev-half"),
+]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    names = [one.name for one in SETS]
+    parser.add_argument("--only", nargs="+", choices=names, metavar="SET", default=names)
+    parser.add_argument("--print", action="store_true", help="leave docs/quality.md as it is")
+    parser.add_argument(
+        "--keep", type=Path, default=Path(tempfile.gettempdir()) / "ragsite-quality"
+    )
+    options = parser.parse_args()
+    options.keep.mkdir(parents=True, exist_ok=True)
+    with set_up():
+        from chat.evaluation.results import read_report
+
+        found = {}
+        for one in SETS:
+            if one.name not in options.only:
+                continue
+            if not one.place.exists():
+                print(f"{one.name}: passed over, there is no {one.path}", file=sys.stderr)
+                continue
+            saved = options.keep / f"{one.name}.json"
+            evaluate(one, saved, options.keep / "vectors")
+            found[one.name] = read_report(saved)
+        blocks = {"targets": targets(found), "figures": figures(found), "how": how(found)}
+        if options.print:
+            print("\n\n".join(blocks.values()))
+        else:
+            PAGE.write_text(filled_in(PAGE.read_text(encoding="utf-8"), blocks), encoding="utf-8")
+            print(blocks["targets"])
+
+
+def evaluate(one: Set, saved: Path, keep: Path) -> None:
+    from django.core.management import call_command
+
+    with Path(os.devnull).open("w") as nowhere:
+        call_command(
+            "evaluate", str(one.place), name=one.name, save=saved, keep=keep, stdout=nowhere,
+            report=[saved.with_suffix(".html")], **one.arguments,
+        )  # fmt: skip
+
+
+def targets(found: dict) -> str:
+    """A row for each target: what was reached, the interval, and whether that is enough."""
+    from chat.evaluation.measures import MEASURES
+    from chat.evaluation.report import table
+
+    rows = []
+    for one in SETS:
+        if one.name not in found or not one.targets:
+            continue
+        means = found[one.name].sets[0].means()
+        for measure, target in one.targets.items():
+            if measure not in means:
+                continue
+            mean, low = means[measure], MEASURES[measure].lower_is_better
+            reached = mean.mean <= target if low else mean.mean >= target
+            floor = one.floors.get(measure)
+            rows.append(
+                [one.name, measure, f"{'≤' if low else '≥'} {target:.2f}", f"{mean.mean:.3f}",
+                 f"{mean.low:.3f} – {mean.high:.3f}", str(mean.count),
+                 "" if floor is None else f"{floor:.3f}", "yes" if reached else "no"]
+            )  # fmt: skip
+    head = ["set", "measure", "target", "figure", "95 %", "questions", "plain BM25", "reached"]
+    return table(head, rows)
+
+
+def figures(found: dict) -> str:
+    from chat.evaluation import report
+
+    parts = []
+    for name, one in found.items():
+        (result,) = one.sets
+        parts += [f"### {name}", report.facts_line(result), report.measures_table(result)]
+        if result.kind == "questions":
+            parts.append(report.types_table(result))
+        parts.append(report.latency_table(result))
+    return "\n\n".join(parts)
+
+
+def how(found: dict) -> str:
+    """The machine, the parts, the commit, and the command of each set."""
+    from chat.evaluation.report import about_line
+
+    lines = list(dict.fromkeys(about_line(one) for one in found.values()))
+    commands = "\n".join(one.command for one in SETS if one.name in found)
+    return "\n\n".join([*lines, f"```bash\n{commands}\n```"])
+
+
+def filled_in(page: str, blocks: dict[str, str]) -> str:
+    for name, text in blocks.items():
+        start, end = (re.escape(part) for part in BLOCK.format(name=name, text="\0").split("\0"))
+        block = BLOCK.format(name=name, text=f"\n{text}\n")
+        page, count = re.subn(f"{start}.*?{end}", lambda _, b=block: b, page, flags=re.DOTALL)
+        if count != 1:
+            sys.exit(f"{PAGE.name} must hold the markers of {name} once.")
+    return page
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""How an answer came about: what is kept of it, how much room it takes, and who can read it."""
+
+import json
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from chat import trace
+from chat.evidence import Evidence
+from chat.llm.base import ChatModelError, Prompt, PromptMessage
+from chat.llm.fallback import FallbackModel
+from chat.llm.scripted import ScriptedModel
+from chat.models import Message
+from chat.pipeline import AnswerPipeline
+from chat.retrieval import Found, Retriever
+from documents.models import Chunk
+from documents.scope import Scope
+from documents.threads import in_database_thread
+from tests.chat.passages import passage
+from tests.chat.turns import events_of, new_turn
+
+LAMP = "How often does the lamp turn?"
+JUDGED = Evidence(enough=True, similarity=0.7123, word_share=0.667, absent_share=0.0)
+
+
+def candidates(count):
+    return [
+        replace(passage(f"text {n}"), chunk_id=uuid4(), score=1 / (n + 1), similarity=0.5)
+        for n in range(count)
+    ]
+
+
+def test_each_candidate_tells_its_ranks_and_why_it_went():
+    fused = candidates(4)
+    reranked = [replace(fused[2], score=0.9), replace(fused[0], score=0.4)]
+    gone = uuid4()
+    found = Found("lamp", candidates=fused, reranked=reranked, passages=reranked[:1])
+    found.dropped = {gone: trace.NOT_LIVE, fused[3].chunk_id: trace.DUPLICATE}
+
+    rows = trace.candidates(trace.trace_of("lamp", found, JUDGED))
+
+    assert [row["id"] for row in rows] == [*(p.chunk_id.hex for p in fused), gone.hex]
+    assert [row["rerank_rank"] for row in rows] == [2, None, 1, None, None]
+    assert [row["rank"] for row in rows] == [None, None, 1, None, None]
+    assert [row["dropped"] for row in rows] == [
+        "over_top_k", "over_top_k", None, "duplicate", "not_live",
+    ]  # fmt: skip
+    assert rows[0]["fused"] == 1 and rows[0]["similarity"] == 0.5
+
+
+def test_what_nothing_was_said_of_has_no_column():
+    fused = candidates(2)
+    found = Found("lamp", candidates=fused, reranked=fused, passages=fused)
+    table = trace.trace_of("lamp", found, JUDGED)["candidates"]
+    assert table["columns"] == ["id", "fused", "similarity", "rank", "score"]
+
+
+def test_a_trace_is_small():
+    fused = candidates(200)
+    reranked = [replace(found, score=found.score * 0.77) for found in fused[:12]]
+    found = Found("lamp " * 20, candidates=fused, reranked=reranked, passages=reranked[:6])
+
+    kept = trace.trace_of("another question", found, JUDGED)
+
+    assert len(json.dumps(kept)) < 6000
+    assert kept["candidates"]["more"] == 150
+    assert len([row for row in trace.candidates(kept) if row["rank"]]) == 6
+
+
+def test_the_size_of_a_prompt_is_told_without_its_text():
+    messages = tuple(PromptMessage(role, "12345") for role in ("system", "user", "user"))
+    prompt = Prompt(messages=messages, question="12345", passages=())
+    assert trace.prompt_size(prompt) == {
+        "messages": 3, "characters": 15, "passages": 0, "history": 1,
+    }  # fmt: skip
+
+
+async def test_an_answer_keeps_its_trace(corpus):
+    first = await new_turn(corpus, LAMP)
+    await events_of(first)
+    second = await new_turn(corpus, "And which colours does it have?", first.conversation)
+
+    await events_of(second)
+
+    kept = (await Message.objects.aget(pk=second.message_id)).trace
+    assert (kept["question"], kept["query"]) == (second.question, f"{LAMP} {second.question}")
+    assert kept["evidence"]["enough"] is True
+    assert kept["prompt"]["history"] == 2
+    shown = [row["id"] for row in trace.candidates(kept) if row.get("rank")]
+    assert sorted(shown) == sorted(chunk.replace("-", "") for chunk in second.passages)
+
+
+async def test_the_models_that_could_not_answer_are_told(corpus):
+    pipeline = replace(
+        AnswerPipeline.from_settings(),
+        model=FallbackModel(
+            [
+                ScriptedModel([ChatModelError("away", code="timeout")], name="first"),
+                ScriptedModel(["Once in twelve seconds [{marker:1}]."], name="second"),
+            ]
+        ),
+    )
+    turn = await new_turn(corpus, LAMP)
+
+    await events_of(turn, pipeline)
+
+    ((tried),) = turn.trace["attempts"]
+    assert (tried["model"], tried["error"], turn.model) == ("first", "timeout", "second")
+
+
+async def test_when_no_model_answers_all_are_told(corpus):
+    away = [ScriptedModel([ChatModelError("away", code="timeout")], name=name) for name in "ab"]
+    turn = await new_turn(corpus, LAMP)
+
+    await events_of(turn, replace(AnswerPipeline.from_settings(), model=FallbackModel(away)))
+
+    kept = (await Message.objects.aget(pk=turn.message_id)).trace
+    assert [attempt["model"] for attempt in kept["attempts"]] == ["a", "b"]
+
+
+async def test_a_hit_without_a_live_row_is_told(corpus):
+    retriever, scope = Retriever.from_settings(), Scope(frozenset([corpus.pk]))
+    await retriever.search(LAMP, scope)
+    lamp = await in_database_thread(Chunk.objects.get)(text__contains="twelve seconds")
+    # Withdrawn behind the index's back: no outbox row says so.
+    await in_database_thread(Chunk.objects.filter(pk=lamp.pk).update)(enabled=False)
+
+    found = await retriever.search(LAMP, scope)
+
+    assert found.dropped == {lamp.pk: trace.NOT_LIVE}
+
+
+@pytest.fixture
+def admin(client):
+    client.force_login(User.objects.create_superuser("eve"))
+    return client
+
+
+async def ask(corpus):
+    turn = await new_turn(corpus, LAMP)
+    await events_of(turn)
+    return turn
+
+
+def test_a_curator_reads_the_trace_as_a_table(corpus, admin):
+    turn = async_to_sync(ask)(corpus)
+    page = admin.get(reverse("admin:chat_message_change", args=[turn.message_id])).content.decode()
+
+    assert '<th scope="col">fused</th>' in page
+    assert "The lamp › Timing" in page
+    assert page.index("The lamp › Timing") < page.index("Backups")  # the best stands first
+    assert "Searched for the question as it is." in page
+    assert "over_top_k" not in page  # in words, not in codes
+
+
+@pytest.mark.parametrize("old", [{}, {"query": "x", "fetched": ["y"]}, {"candidates": {}}])
+def test_a_message_of_another_time_can_be_read(corpus, admin, old):
+    turn = async_to_sync(ask)(corpus)
+    Message.objects.filter(pk=turn.message_id).update(trace=old)
+    page = admin.get(reverse("admin:chat_message_change", args=[turn.message_id]))
+    assert page.status_code == 200
