@@ -46,6 +46,10 @@ class SetResult:
     corpus: str
     seconds: float
     rows: Sequence[Row]
+    seed: int = SEED
+    _means: dict[str | None, dict[str, Mean]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def values(self, measure: str, kind: str | None = None) -> dict[str, float | None]:
         """By question; of one type of question, or of all."""
@@ -55,14 +59,14 @@ class SetResult:
     def types(self) -> list[str]:
         return list(dict.fromkeys(row.type for row in self.rows))
 
-    def means(self, kind: str | None = None, seed: int = SEED) -> dict[str, Mean]:
+    def means(self, kind: str | None = None) -> dict[str, Mean]:
         """Of every measure that has values."""
-        found = {}
-        for name in MEASURES:
-            values = [value for value in self.values(name, kind).values() if value is not None]
-            if values:
-                found[name] = mean_of(values, seed)
-        return found
+        if kind not in self._means:
+            values = {name: known(self.values(name, kind)) for name in MEASURES}
+            self._means[kind] = {
+                name: mean_of(numbers, self.seed) for name, numbers in values.items() if numbers
+            }
+        return self._means[kind]
 
     def latency(self) -> dict[str, dict[str, float]]:
         """p50 and p95 in milliseconds, by stage."""
@@ -88,8 +92,12 @@ class SetResult:
         stage, _, at = measure.rpartition("_")
         if MEASURES[measure].unit == "ms":
             return self.latency().get(stage, {}).get(at)
-        values = [value for value in self.values(measure).values() if value is not None]
+        values = known(self.values(measure))
         return sum(values) / len(values) if values else None
+
+
+def known(values: Mapping[str, float | None]) -> list[float]:
+    return [value for value in values.values() if value is not None]
 
 
 @dataclass(frozen=True)
@@ -149,13 +157,15 @@ def differences(report: Report, baseline: Report) -> dict[str, dict[str, Differe
     before = {one.name: one for one in baseline.sets}
     return {
         one.name: {
-            name: found
-            for name in MEASURES
-            if (found := paired_bootstrap(before[one.name].values(name), one.values(name)))
+            name: found for name in MEASURES if (found := _difference(name, before[one.name], one))
         }
         for one in report.sets
         if one.name in before
     }
+
+
+def _difference(measure: str, before: SetResult, after: SetResult) -> Difference | None:
+    return paired_bootstrap(before.values(measure), after.values(measure), after.seed)
 
 
 def rows_of_questions(seen: Iterable[Asked]) -> list[Row]:

@@ -11,10 +11,10 @@ from django.core.management import CommandError, call_command
 from django.utils.text import slugify
 
 from chat.evaluation import beir
-from chat.evaluation.cases import BadCases, Case, read_cases, same_page
+from chat.evaluation.cases import BadCases, Case, plain, read_cases, same_page
 from chat.evaluation.question_sets import cases_of
 from chat.models import QuestionSet
-from documents.models import Corpus, Document
+from documents.models import Chunk, Corpus, Document
 from documents.providers import get_embedder, get_index
 
 LANGUAGE = re.compile(r"[a-z]{2}")
@@ -150,6 +150,22 @@ def check_pages(one: Subject, corpus: Corpus) -> None:
                 f'{one.name}, {case.place}: the corpus "{corpus}" has no page "{section.page}". '
                 f"{_remedy(section.page, sorted(pages))}"
             )
+
+
+def unknown_headings(one: Subject, corpus: Corpus) -> list[str]:
+    """Headings that no chunk of their page stands under: of the page itself, not a translation."""
+    pages = {section.page for case in one.cases for section in case.sections}
+    chunks = Chunk.objects.filter(document__corpus=corpus, document__key__in=pages)
+    known: dict[str, set[str]] = {}
+    for key, title, path in chunks.values_list("document__key", "document__title", "heading_path"):
+        known.setdefault(key, set()).update(map(plain, (title, *path)))
+    return [
+        f'{one.name}, {case.place}: {section.page} has no heading "{section.heading}"'
+        for case in one.cases
+        for section in case.sections
+        if section.heading and section.page in known
+        if plain(section.heading) not in known[section.page]
+    ]
 
 
 def _remedy(page: str, pages: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """`manage.py evaluate`: how good are retrieval, answers and abstentions, and are they still?"""
 
+import asyncio
 import json
 from argparse import ArgumentParser
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, ProgrammingError
 
 from chat.evaluation import environment, page, report
 from chat.evaluation.ablation import PARTS
@@ -20,6 +22,8 @@ from chat.evaluation.results import Report, read_report
 from chat.evaluation.subjects import Subject, check_pages, subject
 from chat.evaluation.thresholds import failures, threshold
 from chat.pipeline import AnswerPipeline
+from documents.embedding.base import EmbeddingError
+from documents.index.base import IndexUnavailable, SpaceMismatch
 
 
 class Command(BaseCommand):
@@ -70,15 +74,23 @@ class Command(BaseCommand):
     def handle(self, *, sets: list[str], **options: Any) -> None:
         try:
             self._handle(sets, options)
-        except (BadCases, MeasuresMissing) as error:
+        except (BadCases, MeasuresMissing, EmbeddingError, IndexUnavailable) as error:
             raise CommandError(str(error)) from error
+        except SpaceMismatch as error:
+            raise CommandError(f"{error} Run: manage.py check") from error
+        except (OperationalError, ProgrammingError) as error:
+            raise CommandError(
+                f"The database does not answer: {str(error).strip()}. Check DATABASE_URL, and run "
+                "`manage.py migrate` if that was never done."
+            ) from error
 
     def _handle(self, sets: list[str], options: dict[str, Any]) -> None:
         limits = [threshold(text, upwards=False) for text in options["fail_under"]]
         limits += [threshold(text, upwards=True) for text in options["fail_over"]]
         baseline = read_report(options["baseline"]) if options["baseline"] else None
-        for path in options["report"]:
-            check_report_name(path)
+        if options["limit"] is not None and options["limit"] < 1:
+            raise BadCases("--limit must be 1 or more.")
+        check_targets(options)
         subjects = self._subjects(sets, options)
         if options["store"] or options["export"]:
             self._keep(subjects, options)
@@ -117,20 +129,23 @@ class Command(BaseCommand):
             self.stdout.write(f"{options['export']}: {len(lines)} questions")
 
     def _evaluate(self, subjects: list[Subject], options: dict[str, Any]) -> Report:
-        evaluation = Evaluation(options["without"], self._tell)
         here = [one for one in subjects if one.corpus is not None]
         elsewhere = [one for one in subjects if one.corpus is None]
-        results = [evaluation.run(one) for one in here]
-        about = self._about(options) if here else {}
+        found = self._run(here, options) if here else None
         if elsewhere:
             with throw_away_installation(options["keep"]):
-                results += [evaluation.run(one) for one in elsewhere]
-                about = about or self._about(options)
-        return Report(about, results)
+                made = self._run(elsewhere, options)
+            found = replace(made, sets=[*found.sets, *made.sets]) if found else made
+        assert found is not None  # noqa: S101 - there is a set at least
+        return found
 
-    def _about(self, options: dict[str, Any]) -> dict[str, Any]:
-        pipeline = AnswerPipeline.from_settings()
-        return environment.about(pipeline, options["without"], options["seed"])
+    def _run(self, subjects: list[Subject], options: dict[str, Any]) -> Report:
+        with asyncio.Runner() as runner:
+            seed, leave_out = options["seed"], options["without"]
+            evaluation = Evaluation(leave_out, seed, self._tell, runner)
+            results = [evaluation.run(one) for one in subjects]
+            pipeline = AnswerPipeline.from_settings()
+            return Report(environment.about(pipeline, leave_out, seed), results)
 
     def _tell_result(self, found: Report, baseline: Report | None, options: dict[str, Any]) -> None:
         if options["save"]:
@@ -147,6 +162,11 @@ class Command(BaseCommand):
         self.stderr.write(line, self.style.NOTICE)
 
 
-def check_report_name(path: Path) -> None:
-    if path.suffix not in (".md", ".html"):
-        raise BadCases(f"--report {path}: its name must end in .md or .html. JSON is for --save.")
+def check_targets(options: dict[str, Any]) -> None:
+    """What is to be written can be, before hours are spent on it."""
+    for path in options["report"]:
+        if path.suffix not in (".md", ".html"):
+            raise BadCases(f"--report {path}: its name must end in .md or .html; --save is JSON.")
+    for path in filter(None, [options["save"], options["export"], *options["report"]]):
+        if path.is_dir() or not path.resolve().parent.is_dir():
+            raise BadCases(f"{path} cannot be written. Give a file in a folder that is there.")

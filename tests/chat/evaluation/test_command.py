@@ -224,6 +224,16 @@ def test_a_part_can_be_left_out(corpus, questions, evaluate):
     assert means(evaluate(path, corpus="lighthouse"))["right_abstentions"] == 1
 
 
+def test_several_sets_are_evaluated_in_one_call(corpus, questions, ships, evaluate):
+    first, second = questions(LAMP), questions(UNKNOWN, name="unknown.jsonl")
+
+    result = evaluate(first, second, corpus="lighthouse")
+    assert [one["name"] for one in result["sets"]] == ["lighthouse", "unknown"]
+
+    with pytest.raises(CommandError, match="Two sets are called lighthouse"):
+        evaluate(first, first, corpus="lighthouse")
+
+
 # What it leaves behind
 
 
@@ -286,6 +296,12 @@ def test_a_set_that_cannot_be_used_is_explained(corpus, questions, rows, said):
     assert said in str(raised.value)
 
 
+def test_a_heading_that_is_not_there_is_told(corpus, questions, capsys):
+    row = {**LAMP, "answer_heading": "Tming"}
+    call_command("evaluate", questions(row), corpus="lighthouse")
+    assert 'line 1 (lh-1): guide/lamp.md has no heading "Tming"' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -296,12 +312,14 @@ def test_a_set_that_cannot_be_used_is_explained(corpus, questions, rows, said):
         ({"corpus": "lighthouse", "baseline": "none.json"}, "none.json cannot be read"),
         ({"corpus": "lighthouse", "baseline": __file__}, "holds no result of an evaluation"),
         ({"folder": "nowhere"}, "--folder nowhere is no folder"),
+        ({"corpus": "lighthouse", "limit": 0}, "--limit must be 1 or more"),
+        ({"corpus": "lighthouse", "save": "no/folder/x.json"}, "cannot be written"),
     ],
 )
 def test_a_call_that_cannot_work_is_explained(corpus, questions, options, said):
     if "report" in options:
         options = {**options, "report": [Path(name) for name in options["report"]]}
-    for name in ("baseline", "folder"):
+    for name in ("baseline", "folder", "save"):
         if name in options:
             options = {**options, name: Path(options[name])}
     with pytest.raises(CommandError) as raised:
