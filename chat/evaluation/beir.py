@@ -8,6 +8,7 @@ from time import perf_counter
 from uuid import UUID, uuid5
 
 from chat.evaluation.cases import BadCases, rows_of
+from chat.evaluation.running import warm_up
 from chat.retrieval import Retriever
 from documents.embedding.base import DocumentEmbedder
 from documents.index.base import IndexPoint, IndexWriter
@@ -146,7 +147,7 @@ async def search_all(
 ) -> list[Searched]:
     """The production path of a search, only with more passages than a prompt has room for."""
     scope, found = Scope(frozenset([corpus.pk])), []
-    await retriever.search("warm up", scope, language=corpus.language)
+    await warm_up(retriever, scope)
     for query in queries:
         began = perf_counter()
         result = await retriever.search(query.text, scope, language=corpus.language, top_k=DEPTH)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from django.utils import timezone
@@ -13,6 +14,8 @@ from chat.evaluation.measures import Asked, Place, Statement
 from chat.events import Done, Error
 from chat.models import Conversation, Message
 from chat.pipeline import AnswerPipeline
+from chat.reranking.passthrough import KeepOrder
+from chat.retrieval import Retriever
 from chat.turns import Turn
 from documents.models import Chunk, Corpus, Document
 from documents.scope import Scope
@@ -30,7 +33,7 @@ async def ask_all(
 ) -> AsyncIterator[Asked]:
     """Each conversation is deleted as soon as it was looked at."""
     await in_database_thread(_delete_abandoned)()
-    await pipeline.retriever.search("warm up", Scope(frozenset([corpus.pk])))
+    await warm_up(pipeline.retriever, Scope(frozenset([corpus.pk])))
     for case in cases:
         # A principal for each question: none of them has used up a budget.
         principal = Principal("user", f"{OWNER}{uuid.uuid4().hex}", frozenset([corpus.pk]))
@@ -43,6 +46,12 @@ async def ask_all(
             yield await in_database_thread(_seen)(case, turn, last, anchors)
         finally:
             await in_database_thread(_delete)(turn.conversation)
+
+
+async def warm_up(retriever: Retriever, scope: Scope) -> None:
+    """The first search loads models and fills the index; it must not count. Nothing is reranked:
+    those calls are counted elsewhere."""
+    await replace(retriever, reranker=KeepOrder()).search("warm up", scope)
 
 
 def _new_turn(corpus: Corpus, principal: Principal, case: Case) -> Turn:
