@@ -7,7 +7,7 @@ from math import ceil
 from chat.evaluation.comparison import Difference
 from chat.evaluation.measures import MEASURES
 from chat.evaluation.plots import Bar, stages, whiskers
-from chat.evaluation.report import BY_TYPE, about_line, facts_line, verdict, wrong_rows
+from chat.evaluation.report import BY_TYPE, about_line, chance, facts_line, verdict, wrong_rows
 from chat.evaluation.results import Report, SetResult, differences
 
 SHOWN = 100  # questions that went wrong
@@ -95,7 +95,7 @@ def _compared(compared: Mapping[str, Difference]) -> str:
     bars = []
     for name, found in compared.items():
         shade = verdict(name, found.difference, found.p)
-        figures = f"{found.difference:+.3f}, p {found.p:.3f}"
+        figures = f"{found.difference:+.3f}, p {chance(found.p)}"
         bars.append(
             Bar(name, found.difference, found.low, found.high, shade=shade or "mean",
                 about=f"{name}: {found.before:.3f}, now {found.after:.3f}", figures=figures)

@@ -77,7 +77,7 @@ def _differences_table(found: dict) -> str:
     rows = [
         [
             name, f"{d.before:.3f}", f"{d.after:.3f}", f"{d.difference:+.3f}",
-            f"{d.low:+.3f} – {d.high:+.3f}", f"{d.p:.3f}", verdict(name, d.difference, d.p),
+            f"{d.low:+.3f} – {d.high:+.3f}", chance(d.p), verdict(name, d.difference, d.p),
         ]
         for name, d in found.items()
     ]  # fmt: skip
@@ -89,6 +89,11 @@ def verdict(name: str, difference: float, p: float) -> str:
     if p >= SIGNIFICANT or not difference:
         return ""
     return "better" if (difference > 0) != MEASURES[name].lower_is_better else "worse"
+
+
+def chance(p: float) -> str:
+    """How likely chance alone would turn the sign."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def wrong_rows(one: SetResult) -> list[tuple[Row, str]]:
