@@ -49,7 +49,7 @@ class Set:
     def command(self) -> str:
         given = [f"--{key} {value}" for key, value in [*self.options.items(), ("name", self.name)]]
         text = " ".join(["manage.py evaluate", self.path, *given])
-        return text.format(root=".", eval="../shared/eval").replace("./", "")
+        return text.replace("{root}/", "").format(eval="../shared/eval")
 
 
 ANSWERS = {
