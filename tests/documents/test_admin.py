@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from chat.models import ApiKey, Citation, Conversation, Message
+from chat.models import ApiKey, Citation, Conversation, Message, Question, QuestionSet
 from chat.retrieval import Retriever
 from documents.index.base import IndexQuery
 from documents.index.sparse import encode_query
@@ -109,6 +109,10 @@ def one_of_each(lamp):
         quote=SCRIPT, quote_start=0, quote_end=5,
     )  # fmt: skip
     key, _secret = ApiKey.objects.create_key(name="a backend")
+    questions = QuestionSet.objects.create(slug="asked", corpus=lamp.corpus)
+    question = Question.objects.create(
+        question_set=questions, key="lamp", question="How often?", answer_page="guide/lamp.md"
+    )
     return {
         "documents.corpus": lamp.corpus, "documents.source": lamp.source,
         "documents.document": lamp, "documents.chunk": chunk,
@@ -119,6 +123,7 @@ def one_of_each(lamp):
         "ingestion.ingestionrun": IngestionRun.objects.get(),
         "ingestion.ingestionitem": IngestionItem.objects.get(key="guide/lamp.md"),
         "chat.conversation": conversation, "chat.message": answer, "chat.apikey": key,
+        "chat.questionset": questions, "chat.question": question,
     }  # fmt: skip
 
 
