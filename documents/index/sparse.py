@@ -12,6 +12,8 @@ from unicodedata import category, normalize
 
 import Stemmer
 
+from documents.index.stop_words import NO_STOP_WORDS, STOP_WORDS
+
 # Qdrant's own formula and defaults, with the average length of our chunks in words that count
 # (measured by benchmarks/quality.py; between 64 and 256 hardly anything changes).
 K1 = 1.2
@@ -33,16 +35,6 @@ STEMMERS = {
 }  # fmt: skip
 # English words inside a text in one of these (or in an unknown one) are stemmed as English.
 OTHER_SCRIPT = frozenset({"ar", "el", "hi", "hy", "ne", "ru", "sr", "ta", "yi"})
-
-# Only where they are certain: the IDF makes frequent words count little anyway.
-ENGLISH = """
-a about am an and are as at be been being but by can could did do does for from had has have he her
-his how i if in into is it its me my no not of on or our she should so such than that the their them
-then there these they this to us was we were what when where which who why will with would you your
-"""
-STOP_WORDS = {"en": frozenset(ENGLISH.split())}
-NO_STOP_WORDS: frozenset[str] = frozenset()
-
 
 # Words joined by dots are one token as well: docusaurus.config.js, 3.11, app.state.
 TOKEN = re.compile(r"\w+(?:\.\w+)*")
@@ -93,7 +85,7 @@ def encode_query(text: str, language: str) -> SparseVector:
 
 
 def analysed(text: str, language: str) -> list[str]:
-    """The text's terms as words: lower case, without stop words, stemmed."""
+    """The text's terms as words: lower case, without the language's stop words, stemmed."""
     language = primary(language)
     return [term for token in tokens(text) for term in terms_of(token, language).words]
 

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from documents.index.sparse import analysed, encode_document, encode_query
+from documents.index.sparse import analysed, encode_document, encode_query, tokens
+from documents.index.stop_words import STOP_WORDS
 
 
 def found(query: str, text: str, language: str = "en") -> bool:
@@ -56,9 +57,48 @@ def test_marks_belong_to_their_word() -> None:
     assert len(analysed("हिन्दी", "xx")) == 1
 
 
-def test_stop_words_are_left_out_in_english_only() -> None:
-    assert analysed("what is the", "en-GB") == []
-    assert analysed("die", "de") == ["die"]
+@pytest.mark.parametrize(
+    ("sentence", "language"),
+    [
+        ("what is the", "en-GB"),
+        ("Was ist die", "de"),
+        ("¿Cuál es la", "es"),
+        ("Qu'est que l'", "fr"),
+        ("Qual è il", "it"),
+        ("O que é", "pt-BR"),
+        ("Wat is de", "nl"),
+        ("Что это", "ru"),
+        ("Vad är det", "sv"),
+        ("Hvad er det", "da"),
+        ("Hva er det", "nb"),
+        ("Co to jest", "pl"),
+        ("Bu ne", "tr"),
+        ("ما هي", "ar"),
+        ("क्या है", "hi"),
+        ("کیا ہے", "ur"),
+    ],
+)
+def test_function_words_are_left_out_each_in_its_own_language(sentence: str, language: str) -> None:
+    assert analysed(sentence, language) == []
+    assert analysed(sentence, "xx") != []
+
+
+@pytest.mark.parametrize(
+    ("word", "language"), [("estado", "es"), ("stato", "it"), ("or", "fr"), ("Jahr", "de")]
+)
+def test_words_somebody_may_ask_about_are_kept(word: str, language: str) -> None:
+    assert len(analysed(word, language)) == 1
+
+
+def test_the_words_of_one_language_are_kept_in_another() -> None:
+    assert analysed("die", "en") == ["die"]
+    assert found("war", "the war of 1812", "en")
+
+
+def test_lists_are_in_the_form_that_tokens_have() -> None:
+    for code, words in STOP_WORDS.items():
+        for word in words:
+            assert (tokens(word), word.lower()) == ([word], word), code
 
 
 def test_weights_follow_the_formula() -> None:
