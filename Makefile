@@ -57,6 +57,6 @@ install-dev: .venv/dev
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt -c requirements.lock
 	@touch $@
 
-.venv/dev: .venv/runtime requirements-dev.txt requirements-eval.txt
+.venv/dev: .venv/runtime requirements-dev.txt requirements-eval.txt requirements-multilingual.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt -c requirements.lock
 	@touch $@

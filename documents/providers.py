@@ -28,6 +28,10 @@ def get_embedder() -> Embedder | None:
             return CachedEmbedder(cohere_embedder())
         case "auto" if settings.COHERE_API_KEY:
             return CachedEmbedder(cohere_embedder())
+        case "multilingual":
+            from documents.embedding.multilingual import MultilingualEmbedder
+
+            return CachedEmbedder(MultilingualEmbedder(settings.MODEL_DIR))
         case "auto" | "bundled":
             local = get_local_embedder()
             return None if local is None else CachedEmbedder(local)

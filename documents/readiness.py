@@ -5,7 +5,9 @@ from collections.abc import Callable
 from math import inf
 from time import monotonic
 
-from documents.providers import get_index, get_local_embedder
+from django.conf import settings
+
+from documents.providers import get_embedder, get_index, get_local_embedder
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +50,11 @@ class Readiness:
 
 
 def _load_embedder() -> None:
-    # Only the bundled one: Cohere counts every call.
-    local = get_local_embedder()
-    if local is not None:
-        local.embed_documents(["ready"])
+    # Only models in this process: Cohere counts every call.
+    chosen = get_embedder() if settings.EMBEDDER == "multilingual" else None
+    for local in (get_local_embedder(), chosen):
+        if local is not None:
+            local.embed_documents(["ready"])
 
 
 def _open_index() -> None:

@@ -198,7 +198,7 @@ COHERE_BASE_URL = env("COHERE_BASE_URL", default="https://api.cohere.com")
 COHERE_EMBED_MODEL = env("COHERE_EMBED_MODEL", default="embed-v4.0")
 COHERE_EMBED_DIMENSION = env.int("COHERE_EMBED_DIMENSION", default=1024)
 COHERE_RERANK_MODEL = env("COHERE_RERANK_MODEL", default="rerank-v3.5")
-# auto: Cohere with a key, else the bundled model. Or one of: cohere, bundled, none.
+# auto: Cohere with a key, else the bundled model. Or one of: cohere, bundled, multilingual, none.
 EMBEDDER = env("EMBEDDER", default="auto")
 
 QDRANT_URL = env("QDRANT_URL", default="")

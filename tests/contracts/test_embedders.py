@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from importlib.util import find_spec
 
 import cohere
 import httpx
@@ -14,6 +15,7 @@ from documents.embedding.bundled import BundledEmbedder
 from documents.embedding.cached import CachedEmbedder
 from documents.embedding.cohere import CohereEmbedder
 from documents.embedding.hashing import HashingEmbedder
+from documents.embedding.multilingual import PACKAGE, MultilingualEmbedder
 
 TEXTS = [
     "Install the package with npm.",
@@ -40,12 +42,27 @@ def cohere_embedder() -> CohereEmbedder:
     )
 
 
-@pytest.fixture(params=["hashing", "bundled", "bundled, two threads", "cohere", "cached"])
+NOT_INSTALLED = pytest.mark.skipif(
+    find_spec(PACKAGE) is None, reason="requirements-multilingual.txt is not installed"
+)
+
+
+@pytest.fixture(
+    params=[
+        "hashing",
+        "bundled",
+        "bundled, two threads",
+        pytest.param("multilingual", marks=NOT_INSTALLED),
+        "cohere",
+        "cached",
+    ]
+)
 def embedder(request: pytest.FixtureRequest) -> Embedder:
     made: dict[str, Embedder] = {
         "hashing": HashingEmbedder(),
         "bundled": BundledEmbedder(settings.MODEL_DIR),
         "bundled, two threads": BundledEmbedder(settings.MODEL_DIR, threads=2),
+        "multilingual": MultilingualEmbedder(settings.MODEL_DIR),
         "cohere": cohere_embedder(),
         "cached": CachedEmbedder(HashingEmbedder()),
     }

@@ -35,7 +35,12 @@ def test_with_defaults_there_is_nothing_to_say():
 @pytest.mark.parametrize(
     ("configured", "number", "message", "hint"),
     [
-        ({"EMBEDDER": "best"}, "E001", 'EMBEDDER is "best"', "auto, cohere, bundled, none"),
+        (
+            {"EMBEDDER": "best"},
+            "E001",
+            'EMBEDDER is "best"',
+            "auto, cohere, bundled, multilingual, none",
+        ),
         ({"EMBEDDER": "cohere"}, "E002", "COHERE_API_KEY is empty", "EMBEDDER=auto"),
         ({"FUSION": "sum"}, "E003", 'FUSION is "sum"', "rrf, dbsf"),
         ({"QDRANT_API_KEY": "k"}, "W001", "QDRANT_URL is empty", "Set QDRANT_URL"),
@@ -49,6 +54,12 @@ def test_with_defaults_there_is_nothing_to_say():
             {"COHERE_API_KEY": "k", "EMBEDDER": "bundled"},
             "W003",
             "EMBEDDER=bundled does not embed with it",
+            "EMBEDDER=auto",
+        ),
+        (
+            {"COHERE_API_KEY": "k", "EMBEDDER": "multilingual"},
+            "W003",
+            "EMBEDDER=multilingual does not embed with it",
             "EMBEDDER=auto",
         ),
         (
@@ -68,6 +79,17 @@ def test_what_is_half_set_is_told_with_what_to_do(settings, configured, number, 
     assert message in problem.msg
     assert hint in problem.hint
     assert problem.is_serious() == number.startswith("E")
+
+
+def test_a_multilingual_model_that_is_not_installed_is_an_error(settings, monkeypatch):
+    settings.EMBEDDER = "multilingual"
+    assert found() == []
+    monkeypatch.setattr(documents.checks, "find_spec", lambda name: None)
+    (problem,) = found()
+    assert problem.id == "documents.E006"
+    assert "requirements-multilingual.txt" in problem.hint
+    with pytest.raises(CommandError, match=r"documents\.E006"):
+        call_command("ingest", "docs", skip_checks=False)
 
 
 def test_a_file_that_may_be_larger_than_a_whole_upload_is_pointed_out(settings):

