@@ -13,7 +13,8 @@ from chat.reranking.base import Reranker, RerankError
 from chat.trace import NOT_LIVE
 from documents.embedding.base import EmbeddingError, QueryEmbedder, Vector
 from documents.index.base import IndexHit, IndexQuery, IndexSearcher
-from documents.index.sparse import encode_query
+from documents.index.language import language_of
+from documents.index.sparse import encode_query, primary
 from documents.models import Chunk, TrustTier
 from documents.passages import Passage
 from documents.providers import get_embedder, get_index
@@ -63,13 +64,14 @@ class Retriever:
     async def search(
         self, query: str, scope: Scope, *, language: str = "en", top_k: int | None = None
     ) -> Found:
-        """The best passages of the scope; raises IndexUnavailable."""
+        """The best passages of the scope; raises IndexUnavailable. `language` is the corpus's."""
+        asked_in = language_of(query) or language
         found, top_k = Found(query), top_k or self.top_k
         clock = _Clock(found.timings)
-        vector = await self._embed(query, language, found)
+        vector = await self._embed(query, {asked_in, language}, found)
         clock.lap("embed")
         found.candidates = await self._candidates(
-            IndexQuery(vector, encode_query(query, language), scope),
+            IndexQuery(vector, encode_query(query, asked_in, language), scope),
             max(self.fetch_k, top_k),
             found,
         )
@@ -81,10 +83,10 @@ class Retriever:
         found.passages = weigh_by_trust(found.reranked)[:top_k]
         return found
 
-    async def _embed(self, query: str, language: str, found: Found) -> Vector | None:
+    async def _embed(self, query: str, languages: set[str], found: Found) -> Vector | None:
         if self.embedder is not None:
             known = self.embedder.languages
-            if known is not None and language.split("-")[0] not in known:
+            if known is not None and known.isdisjoint(map(primary, languages)):
                 return None  # by words alone, which is better here and so no degradation
             try:
                 return await self.embedder.embed_query(query)

@@ -77,10 +77,22 @@ def encode_document(text: str, language: str) -> SparseVector:
     )
 
 
-def encode_query(text: str, language: str) -> SparseVector:
-    """Every term once: what it is worth is the index's business."""
-    language = primary(language)
-    terms = {term for token in tokens(text) for term in terms_of(token, language).ids}
+def encode_query(text: str, language: str, *others: str) -> SparseVector:
+    """Every term once: what it is worth is the index's business.
+
+    `language` is the question's. In texts of `others` its words are looked for as those languages
+    stem them: names, numbers and words they share. Its function words are not: "a", "no" and "me"
+    stand everywhere.
+    """
+    stop_words = STOP_WORDS.get(primary(language), NO_STOP_WORDS)
+    languages = {primary(language), *map(primary, others)}
+    terms = {
+        term
+        for token in tokens(text)
+        if token.lower() not in stop_words
+        for one in languages
+        for term in terms_of(token, one).ids
+    }
     return SparseVector(tuple(sorted(terms)), (1.0,) * len(terms))
 
 

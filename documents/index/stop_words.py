@@ -44,7 +44,7 @@ también tan así
 """,
     "fr": """
 le la les l un une des du de d au aux ce cet cette ces ça cela ceci celui celle ceux celles je j tu
-il elle on nous vous ils elles me m te t se s lui leur leurs y en moi toi soi eux mon ma mes ta tes
+il elle on nous vous ils elles me m te se lui leur leurs y en moi toi soi eux mon ma mes ta tes
 sa ses notre nos votre vos qui que qu quoi dont où quel quelle quels quelles lequel laquelle
 lesquels lesquelles quand comment pourquoi combien à dans par pour sur sous avec sans vers chez
 entre depuis pendant contre avant après et ou ni mais donc car si lorsque puisque quoique est sont

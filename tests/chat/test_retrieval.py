@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from chat.retrieval import Retriever, weigh_by_trust
 from documents.index.base import IndexHit
+from documents.index.sparse import encode_query
 from documents.models import Chunk, Document
 from documents.scope import Scope
 from documents.threads import in_database_thread
@@ -56,6 +57,30 @@ async def test_a_language_the_embedder_does_not_know_is_searched_by_words(corpus
     assert found.passages
     assert found.degraded == []
     assert {p.similarity for p in found.passages} == {None}
+
+
+async def test_a_question_in_a_language_the_embedder_knows_is_embedded(corpus):
+    found = await Retriever.from_settings().search(
+        "How is the lamp lit?", Scope(frozenset([corpus.pk])), language="de"
+    )
+
+    assert None not in {p.similarity for p in found.passages}
+
+
+async def test_function_words_of_the_questions_language_find_nothing(corpus):
+    class Listening:
+        asked = []
+
+        async def search(self, query, *, limit):
+            self.asked.append(query.sparse)
+            return []
+
+    retriever = replace(Retriever.from_settings(), index=Listening())
+    await retriever.search("¿Cómo se enciende la lamp en la torre?", Scope(frozenset([corpus.pk])))
+
+    (words,) = Listening.asked
+    assert set(encode_query("lamp", "en").indices) <= set(words.indices)
+    assert set(words.indices).isdisjoint(encode_query("como se la en", "xx").indices)
 
 
 async def test_nothing_outside_the_scope_is_ever_found(corpus):

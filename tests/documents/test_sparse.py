@@ -123,6 +123,18 @@ def test_ids_rise_fit_32_bits_and_a_query_counts_each_term_once() -> None:
     assert set(query.values) == {1.0}
 
 
+def test_a_question_in_another_language_brings_up_what_both_share() -> None:
+    text = encode_document("No hay a me en la: Python 3.11", "en")
+    asked = encode_query("¿Me dice cómo se usa Python 3.11 en la máquina?", "es", "en")
+    assert set(asked.indices) & set(text.indices) == set(encode_query("Python 3.11", "en").indices)
+
+
+def test_a_question_is_looked_for_as_each_language_stems_it() -> None:
+    asked = encode_query("versiones installing", "es", "en")
+    assert set(encode_document("installed", "en").indices) <= set(asked.indices)
+    assert set(encode_document("versión", "es").indices) <= set(asked.indices)
+
+
 def test_a_text_without_words_is_empty() -> None:
     assert encode_document(" … !", "en").indices == ()
     assert encode_query("", "en").values == ()
