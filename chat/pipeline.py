@@ -63,7 +63,7 @@ class AnswerPipeline:
                 began = perf_counter()
                 yield Start(str(turn.conversation.pk), str(turn.message_id))
 
-                query = condense(turn.question, turn.history)
+                query = condense(turn.question, turn.history, turn.language)
                 yield Stage("searching", query if query != turn.question else None)
                 found = await self.retriever.search(query, turn.scope, language=turn.language)
                 turn.degraded, turn.timings = found.degraded, found.timings

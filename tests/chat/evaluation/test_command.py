@@ -152,7 +152,7 @@ def test_an_error_is_counted_and_does_not_end_it(corpus, questions, evaluate, mo
 
 
 def _fails_for(wanted):
-    def condense(question, history):
+    def condense(question, history, language):
         if question == wanted:
             raise RuntimeError("planted")
         return f"lamp {question}"
