@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from django.conf import settings
@@ -21,7 +21,7 @@ from chat.models import Message
 from chat.prompting import build_prompt
 from chat.providers import get_chat_model
 from chat.retrieval import NO_VECTORS, Retriever
-from chat.rewriting import condense
+from chat.rewriting import Rewritten, rewrite
 from chat.trace import prompt_size, trace_of
 from chat.turns import Turn, claim_json, passage_json, recorded
 from documents.index.base import IndexUnavailable
@@ -63,17 +63,18 @@ class AnswerPipeline:
                 began = perf_counter()
                 yield Start(str(turn.conversation.pk), str(turn.message_id))
 
-                query = condense(turn.question, turn.history, turn.language)
+                rewritten = await self._rewrite(turn)
+                query = rewritten.query
                 yield Stage("searching", query if query != turn.question else None)
                 found = await self.retriever.search(query, turn.scope, language=turn.language)
-                turn.degraded, turn.timings = found.degraded, found.timings
+                turn.degraded, turn.timings = found.degraded, {**turn.timings, **found.timings}
                 turn.passages = {str(p.chunk_id): p for p in found.passages}
                 yield Sources([passage_json(p) for p in found.passages], found.degraded)
 
                 judged = await asyncio.to_thread(
                     evidence.weigh, query, found.passages, found.candidates, turn.language
                 )
-                turn.trace = trace_of(turn.question, found, judged)
+                turn.trace |= trace_of(turn.question, found, judged)
                 if judged.enough:
                     yield Stage("writing")
                     async with aclosing(self._write(turn, found.passages)) as written:
@@ -112,10 +113,24 @@ class AnswerPipeline:
         else:
             yield turn.done()
 
+    async def _rewrite(self, turn: Turn) -> Rewritten:
+        """A follow-up as a query of its own; how it was made is kept in the trace."""
+        began = perf_counter()
+        rewritten = await rewrite(
+            turn.question, turn.history, self.model,
+            language=turn.language, deadline=settings.CONDENSE_DEADLINE_MS / 1000,
+        )  # fmt: skip
+        if rewritten.method:
+            turn.trace["rewrite"] = {name: made for name, made in vars(rewritten).items() if made}
+            turn.timings["rewrite"] = _since(began)
+        turn.calls_left -= rewritten.calls
+        return rewritten
+
     async def _write(self, turn: Turn, passages: Sequence[Passage]) -> AsyncGenerator[Event, None]:
         """Stream the model; what it marks becomes citations. No database is touched here."""
         turn.extractive = not self.model.writes_prose
         prompt = build_prompt(turn.question, passages, turn.history, seed=str(turn.message_id))
+        prompt = replace(prompt, max_calls=turn.calls_left)
         turn.trace["prompt"] = prompt_size(prompt)
         stream = CitationStream(prompt.passages)
         turn.cited = stream.cited  # the same list: whatever happens, what was shown is saved

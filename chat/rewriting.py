@@ -1,18 +1,112 @@
-"""A follow-up becomes a query that stands alone."""
+"""A follow-up becomes a query that stands alone: by rules, or by a model where one writes prose."""
 
+import asyncio
+import logging
 from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 
 from chat.leaning import leans
-from chat.llm.base import PromptMessage
+from chat.llm.base import ChatModel, ChatModelError, Prompt, PromptMessage, TextPart
+from chat.prompting import instructions
+from chat.questions import InvalidQuestion, clean_question
+from chat.words import content_words
+
+logger = logging.getLogger(__name__)
 
 EARLIER_CHARS = 400  # of a question that is carried along
 CHAIN = 3  # questions in a row, each leaning on the one before
+SHOWN_MESSAGES, SHOWN_CHARS = 4, 800  # what a model gets to see of the conversation
+MAX_TOKENS, MAX_CHARS = 80, 300  # of what it replies
+SPEAKERS = {"user": "reader", "assistant": "assistant", "system": "system"}
+QUOTATION_MARKS = " \t\"'`“”„«»"
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """The query, and how it was made: "" (the question itself), "rules" or "model"."""
+
+    query: str
+    method: str = ""
+    calls: int = 0  # upstream calls that it took, whatever came of them
+    error: str = ""  # why a model was asked in vain
+
+
+async def rewrite(
+    question: str,
+    history: Sequence[PromptMessage],
+    model: ChatModel,
+    *,
+    language: str = "en",
+    deadline: float,
+) -> Rewritten:
+    """A model is asked only if the rules say that the question leans; if it fails, they stand.
+
+    `deadline` in seconds; 0: no model is asked.
+    """
+    by_rules = condense(question, history, language)
+    if by_rules == question:
+        return Rewritten(question)
+    if not model.writes_prose or deadline <= 0:
+        return Rewritten(by_rules, "rules")
+    try:
+        async with asyncio.timeout(deadline):
+            said = await _ask(model, _prompt(question, history))
+        return Rewritten(_checked(said, question, history, language), "model", calls=1)
+    except ChatModelError as error:
+        code = error.code
+    except TimeoutError:
+        code = "timeout"
+    except InvalidQuestion:
+        code = "unusable"
+    logger.warning("A follow-up was condensed by rules: %s", code)
+    return Rewritten(by_rules, "rules", calls=1, error=code)
 
 
 def condense(question: str, history: Sequence[PromptMessage], language: str = "en") -> str:
-    """The query to search for: the question alone, or with the questions that it leans on."""
+    """The question alone, or with the questions that it leans on in front."""
     earlier = [message.content for message in history if message.role == "user"]
     query = [question]
     while earlier and len(query) <= CHAIN and leans(query[0], language):
         query.insert(0, earlier.pop()[:EARLIER_CHARS])
     return " ".join(query)
+
+
+def _prompt(question: str, history: Sequence[PromptMessage]) -> Prompt:
+    # One message of the reader's: as messages of its own, a model would go on with the talk.
+    said = [
+        f"<<< {SPEAKERS[message.role]}\n{message.content[:SHOWN_CHARS]}"
+        for message in history[-SHOWN_MESSAGES:]
+    ]
+    conversation = "\n".join(["Conversation:", *said, f">>> Last question: {question}"])
+    messages = (
+        PromptMessage("system", instructions("condense")),
+        PromptMessage("user", conversation),
+    )
+    return Prompt(messages, question, passages=(), max_tokens=MAX_TOKENS, max_calls=1)
+
+
+async def _ask(model: ChatModel, prompt: Prompt) -> str:
+    said = ""
+    async with aclosing(model.stream(prompt)) as outputs:
+        async for output in outputs:
+            said += output.text if isinstance(output, TextPart) else ""
+            if len(said) > 2 * MAX_CHARS:
+                break  # whatever comes after, it is no query
+    return said
+
+
+def _checked(said: str, question: str, history: Sequence[PromptMessage], language: str) -> str:
+    """One line, made of what was talked about; raises InvalidQuestion.
+
+    The conversation may quote a document that tells the model what to search for.
+    """
+    lines = [line for line in said.splitlines() if line.strip()]
+    if len(lines) != 1:
+        raise InvalidQuestion("question_empty", "The model did not reply with one line.")
+    query = clean_question(lines[0].strip(QUOTATION_MARKS), max_chars=MAX_CHARS)
+    talk = " ".join([question, *(message.content for message in history)])
+    shared = content_words(query, language) & content_words(talk, language)
+    if not any(word.isalpha() for word in shared):  # the 1 of a [1] is none
+        raise InvalidQuestion("question_empty", "The query has nothing of the conversation.")
+    return query

@@ -14,6 +14,7 @@ from chat.claims import CheckedClaim
 from chat.copying import CopiedRun
 from chat.events import Cited, Done
 from chat.llm.base import PromptMessage
+from chat.llm.fallback import MAX_CALLS
 from chat.models import Citation, Claim, Conversation, Message
 from documents.passages import Passage
 from documents.scope import Scope
@@ -45,6 +46,7 @@ class Turn:
     timings: dict[str, float] = field(default_factory=dict)
     trace: dict[str, Any] = field(default_factory=dict)
     stop_requested: bool = False
+    calls_left: int = MAX_CALLS  # upstream calls to models
 
     @property
     def language(self) -> str:

@@ -68,6 +68,7 @@ class OpenAICompatibleModel:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._body = {"model": model} if model else {"models": list(models)}
         self._body |= {max_tokens_field: max_tokens, "stream": True, **(body or {})}
+        self._max_tokens_field = max_tokens_field
         self._asked_for = model or models[0]
         self._timeouts = timeouts
 
@@ -134,6 +135,9 @@ class OpenAICompatibleModel:
             awaited = "end" if clock() >= last_moment else "token"
             raise self._failed(f"no {awaited} in time", "timeout") from None
 
+    def _limits(self, prompt: Prompt) -> dict[str, int]:
+        return {self._max_tokens_field: prompt.max_tokens} if prompt.max_tokens else {}
+
     async def _open(self, stack: AsyncExitStack, prompt: Prompt) -> httpx.Response:
         """Send the request; raise what a reply says that is no stream."""
         limit = self._timeouts.connect
@@ -142,7 +146,7 @@ class OpenAICompatibleModel:
                 self._client,
                 "POST",
                 self._url,
-                json={**self._body, "messages": _messages(prompt)},
+                json={**self._body, **self._limits(prompt), "messages": _messages(prompt)},
                 headers=dict(self._headers),
                 timeout=httpx.Timeout(None, connect=limit, pool=limit),
             )

@@ -1,5 +1,7 @@
 """FallbackModel: the first model that starts answers, and nobody sees the others."""
 
+from dataclasses import replace
+
 import pytest
 
 from chat.llm.base import ChatModelError
@@ -40,6 +42,14 @@ async def test_before_the_first_word_the_next_model_takes_over_unseen(code):
     models = [failing(code), ScriptedModel(["whole answer"], name="second")]
     text, completion = await answer_of(FallbackModel(models))
     assert (text, completion.model) == ("whole answer", "second")
+
+
+async def test_a_prompt_may_allow_fewer_calls():
+    second = ScriptedModel(["anything"])
+    model = FallbackModel([failing("unavailable"), second])
+    with pytest.raises(ChatModelError):
+        await outputs_of(model, replace(prompt(), max_calls=1))
+    assert not second.prompts
 
 
 async def test_after_the_first_word_the_error_is_raised():

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from email.utils import formatdate
 
 import httpx
@@ -93,6 +94,12 @@ async def test_the_request_is_what_openrouter_documents(openrouter_standin, clie
     }
     assert request.headers["x-openrouter-title"] == "Docs"
     assert request.headers["accept"] == "text/event-stream"
+
+
+async def test_a_prompt_may_ask_for_a_shorter_reply(openrouter_standin, client):
+    model = model_of(openrouter_standin, client, max_tokens=900)
+    await outputs_of(model, replace(prompt(), max_tokens=80))
+    assert openrouter_standin.chats()[0].json["max_tokens"] == 80
 
 
 def test_a_fourth_model_is_refused_at_once():

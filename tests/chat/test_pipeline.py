@@ -122,6 +122,36 @@ async def test_a_follow_up_is_searched_with_the_question_before_it(corpus):
     assert stage.query == f"{LAMP} And which colours does it have?"
 
 
+async def test_a_model_may_condense_a_follow_up_and_has_one_call_less_for_its_answer(corpus):
+    first = await new_turn(corpus, LAMP)
+    await events_of(first)
+    second = await new_turn(corpus, "And its colours?", first.conversation)
+    pipeline = replace(
+        AnswerPipeline.from_settings(),
+        model=ScriptedModel(["Which colours does the lamp have?"], ["White and red [{marker:1}]."]),
+    )
+
+    events = await events_of(second, pipeline)
+
+    stage = next(event for event in events if isinstance(event, Stage))
+    assert stage.query == "Which colours does the lamp have?"
+    assert second.trace["rewrite"]["method"] == "model"
+    assert second.trace["query"] == stage.query
+    assert [prompt.max_calls for prompt in pipeline.model.prompts] == [1, 2]
+
+
+async def test_a_question_that_stands_alone_costs_no_call_to_condense_it(corpus):
+    first = await new_turn(corpus, LAMP)
+    await events_of(first)
+    pipeline = scripted("White and red [{marker:1}].")
+
+    await events_of(
+        await new_turn(corpus, "Where is the log written?", first.conversation), pipeline
+    )
+
+    assert [prompt.max_calls for prompt in pipeline.model.prompts] == [3]
+
+
 async def test_history_reaches_the_model_in_order(corpus):
     first = await new_turn(corpus, LAMP)
     await events_of(first, scripted("Every twelve seconds [{marker:1}]."))
@@ -129,7 +159,7 @@ async def test_history_reaches_the_model_in_order(corpus):
 
     await events_of(await new_turn(corpus, "Its colours?", first.conversation), pipeline)
 
-    roles = [message.role for message in pipeline.model.prompts[0].messages]
+    roles = [message.role for message in pipeline.model.prompts[-1].messages]
     assert roles == ["system", "user", "assistant", "user"]
 
 

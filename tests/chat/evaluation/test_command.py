@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 
 from chat.evaluation import running
 from chat.models import Conversation, Message
+from chat.rewriting import Rewritten
 from documents.embedding.bundled import BundledEmbedder
 from documents.models import Chunk, Corpus
 from documents.providers import get_index
@@ -145,19 +146,19 @@ def test_no_rate_limit_stands_in_the_way(corpus, questions, evaluate, settings):
 
 
 def test_an_error_is_counted_and_does_not_end_it(corpus, questions, evaluate, monkeypatch):
-    monkeypatch.setattr("chat.pipeline.condense", _fails_for(LAMP["question"]))
+    monkeypatch.setattr("chat.pipeline.rewrite", _fails_for(LAMP["question"]))
     result = evaluate(questions(LAMP, COLOURS), corpus="lighthouse")
     assert means(result)["errors"] == 0.5
     assert result["sets"][0]["outcomes"]["error internal"] == 1
 
 
 def _fails_for(wanted):
-    def condense(question, history, language):
+    async def rewrite(question, history, model, **options):
         if question == wanted:
             raise RuntimeError("planted")
-        return f"lamp {question}"
+        return Rewritten(f"lamp {question}")
 
-    return condense
+    return rewrite
 
 
 # Throw-away installations
