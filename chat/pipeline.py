@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from chat import evidence
 from chat.citations import CitationStream
 from chat.claims import Verdict, check_claims
+from chat.context import SelectionNotFound, cited_before, gather
 from chat.copying import copied_runs
 from chat.events import Cited, Claims, Delta, Error, Event, Sources, Stage, Start
 from chat.limits import TooManyQuestions, admit
@@ -20,7 +21,7 @@ from chat.llm.base import ChatModel, ChatModelError, Completion
 from chat.models import Message
 from chat.prompting import build_prompt
 from chat.providers import get_chat_model
-from chat.retrieval import NO_VECTORS, Retriever
+from chat.retrieval import NO_VECTORS, Found, Retriever
 from chat.rewriting import Rewritten, rewrite
 from chat.trace import prompt_size, trace_of
 from chat.turns import Turn, claim_json, passage_json, recorded
@@ -31,6 +32,10 @@ logger = logging.getLogger(__name__)
 
 NOT_IN_CONTENT = "The content does not hold an answer to this question."
 REFUSED = "The model declined to answer this question."
+SELECTION_NOT_FOUND = (
+    "The selected text is not in the content that you may read. Select text of a published page, "
+    'or send the question without it, or with the mode "boost".'
+)
 
 
 async def answer(turn: Turn) -> AsyncGenerator[Event, None]:
@@ -59,6 +64,9 @@ class AnswerPipeline:
         """The events of one turn; the last is Done or Error, unless the caller stops listening."""
         try:
             await admit(turn.principal)
+            turn.context = await gather(
+                turn.surroundings, turn.scope, self.retriever.index, turn.language
+            )
             async with recorded(turn):
                 began = perf_counter()
                 yield Start(str(turn.conversation.pk), str(turn.message_id))
@@ -66,16 +74,16 @@ class AnswerPipeline:
                 rewritten = await self._rewrite(turn)
                 query = rewritten.query
                 yield Stage("searching", query if query != turn.question else None)
-                found = await self.retriever.search(query, turn.scope, language=turn.language)
-                turn.degraded, turn.timings = found.degraded, {**turn.timings, **found.timings}
-                turn.passages = {str(p.chunk_id): p for p in found.passages}
+                found = await self._search(turn, rewritten)
                 yield Sources([passage_json(p) for p in found.passages], found.degraded)
 
                 judged = await asyncio.to_thread(
                     evidence.weigh, query, found.passages, found.candidates, turn.language
                 )
                 turn.trace |= trace_of(turn.question, found, judged)
-                if judged.enough:
+                # A reader who points at a text has judged that it is about it.
+                pointed_at = turn.context.only and (self.model.writes_prose or rewritten.method)
+                if judged.enough or pointed_at:
                     yield Stage("writing")
                     async with aclosing(self._write(turn, found.passages)) as written:
                         async for event in written:
@@ -91,6 +99,8 @@ class AnswerPipeline:
                 turn.timings["total"] = _since(began)
         except TooManyQuestions as error:
             yield Error("rate_limited", str(error), 429, error.retry_after)
+        except SelectionNotFound:
+            yield Error("selection_not_found", SELECTION_NOT_FOUND, 422)
         except IndexUnavailable as error:
             logger.warning("Search failed: %s", error)
             yield self._failed(turn, "search_unavailable", "Search is unavailable; try again.", 503)
@@ -114,17 +124,30 @@ class AnswerPipeline:
             yield turn.done()
 
     async def _rewrite(self, turn: Turn) -> Rewritten:
-        """A follow-up as a query of its own; how it was made is kept in the trace."""
-        began = perf_counter()
+        """A query that stands alone; how it was made is kept in the trace."""
+        began, context = perf_counter(), turn.context
         rewritten = await rewrite(
             turn.question, turn.history, self.model,
             language=turn.language, deadline=settings.CONDENSE_DEADLINE_MS / 1000,
+            selected=turn.surroundings.selection if context.selected else "", page=context.title,
         )  # fmt: skip
         if rewritten.method:
             turn.trace["rewrite"] = {name: made for name, made in vars(rewritten).items() if made}
             turn.timings["rewrite"] = _since(began)
         turn.calls_left -= rewritten.calls
         return rewritten
+
+    async def _search(self, turn: Turn, rewritten: Rewritten) -> Found:
+        if rewritten.follows_up:
+            cited = await cited_before(turn.conversation, turn.scope)
+            turn.context = replace(turn.context, cited=cited)
+        turn.trace |= turn.context.trace
+        found = await self.retriever.search(
+            rewritten.query, turn.scope, language=turn.language, context=turn.context
+        )
+        turn.degraded, turn.timings = found.degraded, {**turn.timings, **found.timings}
+        turn.passages = {str(p.chunk_id): p for p in found.passages}
+        return found
 
     async def _write(self, turn: Turn, passages: Sequence[Passage]) -> AsyncGenerator[Event, None]:
         """Stream the model; what it marks becomes citations. No database is touched here."""

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from django.conf import settings
 
+from chat.context import NOTHING, Context, reasons
 from chat.providers import get_reranker
 from chat.reranking.base import Reranker, RerankError
-from chat.trace import NOT_LIVE
+from chat.trace import NOT_LIVE, NOT_SELECTED
 from documents.embedding.base import EmbeddingError, QueryEmbedder, Vector
 from documents.index.base import IndexHit, IndexQuery, IndexSearcher
 from documents.index.language import language_of
@@ -44,6 +45,7 @@ class Found:
     passages: list[Passage] = field(default_factory=list)
     candidates: list[Passage] = field(default_factory=list)  # all that were fetched, as fused
     reranked: list[Passage] = field(default_factory=list)  # before trust was weighed
+    context: dict[UUID, str] = field(default_factory=dict)  # by chunk: why it weighs more
     dropped: dict[UUID, str] = field(default_factory=dict)  # by chunk: why (see chat/trace.py)
     degraded: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
@@ -62,7 +64,13 @@ class Retriever:
         return cls(get_embedder(), get_index(), get_reranker(), settings.FETCH_K, settings.TOP_K)
 
     async def search(
-        self, query: str, scope: Scope, *, language: str = "en", top_k: int | None = None
+        self,
+        query: str,
+        scope: Scope,
+        *,
+        language: str = "en",
+        top_k: int | None = None,
+        context: Context = NOTHING,
     ) -> Found:
         """The best passages of the scope; raises IndexUnavailable. `language` is the corpus's."""
         asked_in = language_of(query) or language
@@ -77,10 +85,19 @@ class Retriever:
         )
         if vector is not None and all(c.similarity is None for c in found.candidates):
             found.degraded += [NO_VECTORS] if found.candidates else []  # not embedded yet
+        found.candidates = context.joined(found.candidates, top_k)
+        found.context = reasons(context, found.candidates)
         clock.lap("search")
+        if context.only:  # nothing is ranked: the search has told how near the selection is
+            found.passages = context.selection_of(found.candidates)
+            kept = {passage.chunk_id for passage in found.passages}
+            found.dropped |= {
+                one.chunk_id: NOT_SELECTED for one in found.candidates if one.chunk_id not in kept
+            }
+            return found
         found.reranked = await self._rerank(query, found, top_k)
         clock.lap("rerank")
-        found.passages = weigh_by_trust(found.reranked)[:top_k]
+        found.passages = context.weigh(weigh_by_trust(found.reranked))[:top_k]
         return found
 
     async def _embed(self, query: str, languages: set[str], found: Found) -> Vector | None:

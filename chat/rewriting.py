@@ -24,12 +24,16 @@ QUOTATION_MARKS = " \t\"'`“”„«»"
 
 @dataclass(frozen=True)
 class Rewritten:
-    """The query, and how it was made: "" (the question itself), "rules" or "model"."""
+    """The query, and how it was made: "" (the question itself), rules, model, selection, page."""
 
     query: str
     method: str = ""
     calls: int = 0  # upstream calls that it took, whatever came of them
     error: str = ""  # why a model was asked in vain
+
+    @property
+    def follows_up(self) -> bool:
+        return self.method in ("rules", "model")
 
 
 async def rewrite(
@@ -39,14 +43,21 @@ async def rewrite(
     *,
     language: str = "en",
     deadline: float,
+    selected: str = "",
+    page: str = "",
 ) -> Rewritten:
-    """A model is asked only if the rules say that the question leans; if it fails, they stand.
+    """What the question leans on, if it does: a selected text before the talk, the talk before the
+    title of the page that its reader is on.
 
-    `deadline` in seconds; 0: no model is asked.
+    A model is asked only about the talk; if it fails, the rules stand. `deadline` in seconds; 0: no
+    model is asked.
     """
+    if selected and leans(question, language):
+        return Rewritten(f"{selected[:EARLIER_CHARS]} {question}", "selection")
     by_rules = condense(question, history, language)
     if by_rules == question:
-        return Rewritten(question)
+        on_page = page and leans(question, language)
+        return Rewritten(f"{page} {question}", "page") if on_page else Rewritten(question)
     if not model.writes_prose or deadline <= 0:
         return Rewritten(by_rules, "rules")
     try:

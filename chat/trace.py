@@ -2,6 +2,7 @@
 
     {"question": the question, if something else was searched for, "query": …,
      "evidence": what the gate saw, "degraded": […],
+     "rewrite": {"method": "model", …}, "context": {"page": …, "selection": …, "cited": …},
      "candidates": {"columns": ["id", "fused", …], "rows": [[…], …], "more": 12},
      "prompt": {"messages": …, "characters": …, "passages": …, "history": …},
      "attempts": [{"model": …, "error": "timeout", "milliseconds": …}, …], …}
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 KEPT_ROWS = 50  # with eight columns about five kilobytes
 NOT_LIVE, OVER_TOP_K, DUPLICATE = "not_live", "over_top_k", "duplicate"
+NOT_SELECTED = "not_selected"  # the reader allowed the selected text alone
 # Of a passage as it was fused, under the name of its column; some indexes do not tell all of them.
 FUSED = {
     "fused": "score", "similarity": "similarity", "dense_rank": "dense_rank",
@@ -68,6 +70,7 @@ def _rows(found: "Found") -> list[dict[str, Any]]:
             "rerank": reranked.get(passage.chunk_id, (None, None))[1],
             "rank": final.get(passage.chunk_id, (None, None))[0],
             "score": final.get(passage.chunk_id, (None, None))[1],
+            "context": found.context.get(passage.chunk_id),
             "dropped": found.dropped.get(
                 passage.chunk_id, None if passage.chunk_id in final else OVER_TOP_K
             ),

@@ -11,6 +11,7 @@ from django.db import OperationalError
 
 from chat.auth.principal import Principal
 from chat.claims import CheckedClaim
+from chat.context import NOTHING, Context, Surroundings
 from chat.copying import CopiedRun
 from chat.events import Cited, Done
 from chat.llm.base import PromptMessage
@@ -46,6 +47,8 @@ class Turn:
     timings: dict[str, float] = field(default_factory=dict)
     trace: dict[str, Any] = field(default_factory=dict)
     stop_requested: bool = False
+    surroundings: Surroundings = field(default_factory=Surroundings)  # as the caller tells
+    context: Context = NOTHING  # what was found of them
     calls_left: int = MAX_CALLS  # upstream calls to models
 
     @property
