@@ -21,6 +21,7 @@ from chat.auth.addresses import client_address
 from chat.auth.authentication import InvalidCredential, principal_for
 from chat.auth.principal import Principal
 from chat.auth.sessions import user_of
+from chat.context import Surroundings
 from chat.events import Error, Event, as_json
 from chat.models import Conversation
 from chat.pipeline import answer
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 VERSION = 1
 MAX_FRAME = 64 * 1024  # characters
 UNAUTHORIZED = 4401
+ASKED = ("question", "filters", "page", "selection")  # of an "ask" frame, as in REST
 NO_TEXT = re.compile("[\0\ud800-\udfff]")  # neither sent back nor stored
 
 
@@ -162,7 +164,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     @in_database_thread
     def _open_turn(self, frame: dict[str, Any]) -> Turn:
-        body = QuestionSerializer(data={k: frame[k] for k in ("question", "filters") if k in frame})
+        body = QuestionSerializer(data={name: frame[name] for name in ASKED if name in frame})
         try:
             body.is_valid(raise_exception=True)
         except ValidationError as error:
@@ -174,6 +176,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             principal=principal,
             question=body.validated_data["question"],
             scope=scope_of(conversation.corpus, body.validated_data.get("filters")),
+            surroundings=Surroundings.of(body.validated_data),
         )
 
     def _conversation(self, frame: dict[str, Any], principal: Principal) -> Conversation:

@@ -6,10 +6,11 @@ from django.conf import settings
 from rest_framework import serializers
 
 from chat.models import Citation, Claim, Conversation, Message
-from chat.questions import InvalidQuestion, clean_question
+from chat.questions import SELECTION_MAX_CHARS, InvalidQuestion, clean_question, clean_selection
 from documents.models import TrustTier
 
 MAX_NARROWING = 50  # values in one filter
+PAGE_MAX_CHARS = 1000  # as long as the address of a document may be
 
 
 class FiltersSerializer(serializers.Serializer[dict[str, Any]]):
@@ -44,9 +45,57 @@ class QuestionField(serializers.CharField):
             raise serializers.ValidationError(str(error), code=error.code) from error
 
 
+class PageField(serializers.CharField):
+    """An address; one that no document has is ignored."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        help_text = (
+            "Address of the page that the reader is on; its sections weigh more. Fragment and "
+            "query do not count. An address that is not in the content is ignored."
+        )
+        super().__init__(
+            required=False,
+            allow_blank=True,
+            max_length=PAGE_MAX_CHARS,
+            help_text=help_text,
+            **kwargs,
+        )
+
+
+class SelectedTextField(serializers.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            max_length=SELECTION_MAX_CHARS,
+            error_messages={"blank": "The selection has no words in it."},
+            **kwargs,
+        )
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            return clean_selection(text)
+        except InvalidQuestion as error:
+            raise serializers.ValidationError(str(error), code=error.code) from error
+
+
+class SelectionSerializer(serializers.Serializer[dict[str, Any]]):
+    """A text that the reader selected. It must stand in the content: it is found there again,
+    whatever its white space and markup, and the answer rests on what was found."""
+
+    text = SelectedTextField()
+    mode = serializers.ChoiceField(
+        [
+            ("only", "nothing else may answer; `selection_not_found` if it is not in the content"),
+            ("boost", "its sections join the candidates and weigh more; ignored if not found"),
+        ]
+    )
+
+
 class QuestionSerializer(serializers.Serializer[dict[str, Any]]):
     question = QuestionField(help_text="At most QUESTION_MAX_CHARS characters.")
     filters = FiltersSerializer(required=False)
+    page = PageField()
+    selection = SelectionSerializer(required=False)
 
 
 class SearchSerializer(serializers.Serializer[dict[str, Any]]):
@@ -54,6 +103,7 @@ class SearchSerializer(serializers.Serializer[dict[str, Any]]):
     query = QuestionField()
     top_k = serializers.IntegerField(min_value=1, max_value=50, required=False)
     filters = FiltersSerializer(required=False)
+    page = PageField()
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):

@@ -23,11 +23,12 @@ from chat.access import corpus_of, scope_of
 from chat.auth import schema as _registers_credentials  # noqa: F401
 from chat.auth import visitors
 from chat.auth.principal import Principal
+from chat.context import Surroundings, gather
 from chat.events import Done, Error, Event, as_json
 from chat.limits import TooManyQuestions, admit
 from chat.models import Conversation, Message
 from chat.pipeline import answer
-from chat.retrieval import Retriever
+from chat.retrieval import Found, Retriever
 from chat.serializers import (
     AnswerSerializer,
     ConversationSerializer,
@@ -40,6 +41,7 @@ from chat.serializers import (
 )
 from chat.turns import Turn, passage_json
 from documents.index.base import IndexUnavailable
+from documents.models import Corpus
 from documents.problems import Problem
 
 
@@ -145,6 +147,7 @@ class MessageList(generics.ListAPIView[Message]):
                 "end exactly one of done and error; see docs/api.md."
             ),
             (400, "application/problem+json"): ProblemSerializer,
+            (422, "application/problem+json"): ProblemSerializer,
             (429, "application/problem+json"): ProblemSerializer,
             (503, "application/problem+json"): ProblemSerializer,
         },
@@ -159,6 +162,7 @@ class MessageList(generics.ListAPIView[Message]):
             principal=principal_of(request),
             question=body.validated_data["question"],
             scope=scope_of(conversation.corpus, body.validated_data.get("filters")),
+            surroundings=Surroundings.of(body.validated_data),
         )
         # Nothing of this request may hold a connection while a model writes.
         connection.close()
@@ -228,12 +232,7 @@ class SearchView(APIView):
         corpus = corpus_of(principal_of(request), asked["corpus"])
         try:
             count(principal_of(request), "questions")
-            found = async_to_sync(Retriever.from_settings().search)(
-                asked["query"],
-                scope_of(corpus, asked.get("filters")),
-                language=corpus.language,
-                top_k=asked.get("top_k"),
-            )
+            found = async_to_sync(search)(asked, corpus)
         except IndexUnavailable:
             raise Problem(
                 503, "search_unavailable", "Search is unavailable; try again.", retry_after=5
@@ -255,6 +254,14 @@ class SearchView(APIView):
                 "timings": found.timings,
             }
         )
+
+
+async def search(asked: dict[str, Any], corpus: Corpus) -> Found:
+    retriever, scope = Retriever.from_settings(), scope_of(corpus, asked.get("filters"))
+    around = await gather(Surroundings.of(asked), scope, retriever.index, corpus.language)
+    return await retriever.search(
+        asked["query"], scope, language=corpus.language, top_k=asked.get("top_k"), context=around
+    )
 
 
 @ensure_csrf_cookie

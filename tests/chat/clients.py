@@ -28,10 +28,10 @@ async def ask_json(client: AsyncClient, conversation: dict, question: str, **mor
     )
 
 
-async def ask_sse(client: AsyncClient, conversation: dict, question: str):
+async def ask_sse(client: AsyncClient, conversation: dict, question: str, **more: Any):
     return await client.post(
         f"/api/v1/conversations/{conversation['id']}/messages/",
-        {"question": question},
+        {"question": question, **more},
         content_type=JSON,
         headers={"Accept": "text/event-stream", **token_of(conversation)},
     )

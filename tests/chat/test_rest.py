@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import AsyncClient, Client
 
+from chat.context import ON_PAGE, WEIGHTS
 from chat.models import ApiKey, Conversation, Message
 from documents.models import Corpus
 from documents.threads import in_database_thread
@@ -238,6 +239,19 @@ def test_search_returns_passages_best_first_and_no_scores(corpus):
     assert first["url"] == "https://docs.example.org/operate/backup#restore"
     assert "score" not in first and "similarity" not in first
     assert "lighthouse restore" in first["text"]
+
+
+def test_the_page_that_is_read_weighs_more_in_a_search(corpus, monkeypatch):
+    monkeypatch.setitem(WEIGHTS, ON_PAGE, 10.0)  # whatever the scores are
+    page = "https://docs.example.org/operate/backup"
+
+    def places(**more):
+        reply = search(Client(), query="How often does the lamp turn?", **more).json()
+        return [passage["url"].partition("#")[0] for passage in reply["passages"]]
+
+    assert places()[0] != page
+    assert places(page=f"{page}?x=1#restore")[0] == page
+    assert places(page="https://nowhere.example.org/") == places()
 
 
 def test_search_can_be_narrowed_but_not_widened(corpus):

@@ -10,10 +10,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from chat.auth.principal import Principal
+from chat.context import Surroundings
 from chat.events import Delta, Done, Error, Event, as_json
 from chat.models import Conversation
 from chat.pipeline import AnswerPipeline
-from chat.questions import InvalidQuestion, clean_question
+from chat.questions import InvalidQuestion, clean_question, clean_selection
 from chat.turns import Turn
 from documents.models import Corpus
 
@@ -24,17 +25,24 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("question")
         parser.add_argument("--corpus", help="needed when there is more than one")
+        parser.add_argument("--page", default="", metavar="URL", help="the page you are reading")
+        parser.add_argument("--selection", metavar="TEXT", help="answer from this text of it")
+        parser.add_argument(
+            "--boost", action="store_true", help="from other sections as well, if they are better"
+        )
         parser.add_argument("--json", action="store_true", help="one event a line, as JSON")
 
     def handle(self, *, question: str, **options: Any) -> None:
         try:
             question = clean_question(question, max_chars=settings.QUESTION_MAX_CHARS)
+            selection = clean_selection(options["selection"]) if options["selection"] else ""
         except InvalidQuestion as error:
             raise CommandError(str(error)) from error
         corpus = self._corpus(options["corpus"])
         principal = Principal("user", "terminal", frozenset([corpus.pk]))
         conversation = Conversation.objects.create(corpus=corpus, owner=principal.owner)
-        turn = Turn(conversation, principal, question, principal.scope)
+        around = Surroundings(options["page"], selection, selection_only=not options["boost"])
+        turn = Turn(conversation, principal, question, principal.scope, surroundings=around)
         # Built here, outside of the event loop: loading a model takes a moment.
         pipeline = AnswerPipeline.from_settings()
         failure = asyncio.run(self._answer(pipeline, turn, as_lines=options["json"]))
