@@ -85,7 +85,7 @@ class AnswerPipeline:
                 pointed_at = turn.context.only and (self.model.writes_prose or rewritten.method)
                 if judged.enough or pointed_at:
                     yield Stage("writing")
-                    async with aclosing(self._write(turn, found.passages)) as written:
+                    async with aclosing(self._write(turn, found)) as written:
                         async for event in written:
                             turn.timings.setdefault("first_event", _since(began))
                             yield event
@@ -149,11 +149,13 @@ class AnswerPipeline:
         turn.passages = {str(p.chunk_id): p for p in found.passages}
         return found
 
-    async def _write(self, turn: Turn, passages: Sequence[Passage]) -> AsyncGenerator[Event, None]:
+    async def _write(self, turn: Turn, found: Found) -> AsyncGenerator[Event, None]:
         """Stream the model; what it marks becomes citations. No database is touched here."""
         turn.extractive = not self.model.writes_prose
-        prompt = build_prompt(turn.question, passages, turn.history, seed=str(turn.message_id))
-        prompt = replace(prompt, max_calls=turn.calls_left)
+        seed = str(turn.message_id)
+        prompt = build_prompt(turn.question, found.passages, turn.history, seed=seed)
+        # Who quotes looks for sentences: "Why?" has no words to find any by, its query has.
+        prompt = replace(prompt, question=found.query, max_calls=turn.calls_left)
         turn.trace["prompt"] = prompt_size(prompt)
         stream = CitationStream(prompt.passages)
         turn.cited = stream.cited  # the same list: whatever happens, what was shown is saved

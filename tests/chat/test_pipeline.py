@@ -140,6 +140,19 @@ async def test_a_model_may_condense_a_follow_up_and_has_one_call_less_for_its_an
     assert [prompt.max_calls for prompt in pipeline.model.prompts] == [1, 2]
 
 
+async def test_who_quotes_goes_by_the_query_and_who_writes_reads_the_question(corpus):
+    first = await new_turn(corpus, LAMP)
+    await events_of(first)
+    second = await new_turn(corpus, "Why?", first.conversation)
+    pipeline = scripted("The lamp turns once in twelve seconds [{marker:1}].")
+    pipeline.model.writes_prose = False  # no call to condense it
+
+    await events_of(second, pipeline)
+
+    prompt = pipeline.model.prompts[0]
+    assert (prompt.question, prompt.messages[-1].content) == (f"{LAMP} Why?", "Why?")
+
+
 async def test_a_question_that_stands_alone_costs_no_call_to_condense_it(corpus):
     first = await new_turn(corpus, LAMP)
     await events_of(first)
