@@ -19,8 +19,10 @@ from chat.events import Cited, Claims, Delta, Error, Event, Sources, Stage, Star
 from chat.limits import TooManyQuestions, admit
 from chat.llm.base import ChatModel, ChatModelError, Completion
 from chat.models import Message
+from chat.phrases import NOT_IN_CONTENT, REFUSED, RETRACTED_ALONE, phrase
 from chat.prompting import build_prompt
 from chat.providers import get_chat_model
+from chat.retraction import RetractionNotice
 from chat.retrieval import NO_VECTORS, Found, Retriever
 from chat.rewriting import Rewritten, rewrite
 from chat.trace import prompt_size, trace_of
@@ -30,8 +32,6 @@ from documents.passages import Passage
 
 logger = logging.getLogger(__name__)
 
-NOT_IN_CONTENT = "The content does not hold an answer to this question."
-REFUSED = "The model declined to answer this question."
 SELECTION_NOT_FOUND = (
     "The selected text is not in the content that you may read. Select text of a published page, "
     'or send the question without it, or with the mode "boost".'
@@ -90,7 +90,7 @@ class AnswerPipeline:
                             turn.timings.setdefault("first_event", _since(began))
                             yield event
                 if turn.outcome == Message.Outcome.REFUSED:
-                    turn.text = REFUSED
+                    turn.text = phrase(REFUSED, turn.question, turn.language)
                     yield Delta(turn.text)
                 elif turn.text.strip():
                     yield await asyncio.to_thread(self._check, turn)
@@ -158,7 +158,10 @@ class AnswerPipeline:
         prompt = replace(prompt, question=found.query, max_calls=turn.calls_left)
         turn.trace["prompt"] = prompt_size(prompt)
         stream = CitationStream(prompt.passages)
-        turn.cited = stream.cited  # the same list: whatever happens, what was shown is saved
+        notice = phrase(RETRACTED_ALONE, turn.question, turn.language)
+        announced = RetractionNotice(notice, found.passages)
+        cited: list[Cited] = []
+        turn.cited = cited  # the same list: whatever happens, what was shown is saved
         async with self._unless_refused(turn), aclosing(self.model.stream(prompt)) as outputs:
             async for output in outputs:
                 if isinstance(output, Completion):
@@ -170,11 +173,12 @@ class AnswerPipeline:
                         "cost": output.cost,
                         "finish_reason": output.finish_reason,
                     }
-                    parts = stream.finish()
+                    parts = announced.finish(stream.finish())
                 else:
-                    parts = stream.feed(output.text)
+                    parts = announced.feed(stream.feed(output.text))
                 for part in parts:
                     if isinstance(part, Cited):
+                        cited.append(part)
                         yield part
                     else:
                         turn.text += part
@@ -217,7 +221,7 @@ class AnswerPipeline:
         """Say so, cite nothing, and name the nearest sections."""
         turn.outcome = Message.Outcome.NOT_IN_CONTENT
         turn.nearest = passages[:3]
-        turn.text = NOT_IN_CONTENT
+        turn.text = phrase(NOT_IN_CONTENT, turn.question, turn.language)
         return Delta(turn.text)
 
     def _failed(

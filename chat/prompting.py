@@ -58,8 +58,12 @@ def _fenced(marked: MarkedPassage) -> str:
     passage = marked.passage
     return "\n".join(
         [
-            f"<<< passage [{marked.marker}] from: {passage.breadcrumb}",
+            f"<<< {_standing(passage)}passage [{marked.marker}] from: {passage.breadcrumb}",
             passage.text,
             f">>> end of [{marked.marker}]",
         ]
     )
+
+
+def _standing(passage: Passage) -> str:
+    return "RETRACTED " if passage.is_retracted else ""

@@ -25,6 +25,10 @@ class Passage:
     similarity: float | None = None  # cosine to the query; None when only words were compared
 
     @property
+    def is_retracted(self) -> bool:
+        return self.trust_tier == "retracted"
+
+    @property
     def breadcrumb(self) -> str:
         """Title and headings, outermost first, the title not repeated."""
         path = self.heading_path

@@ -18,9 +18,11 @@ from chat.llm.base import (
     TextPart,
 )
 from chat.llm.quotes import Quote, quotes
+from chat.phrases import FROM, FROM_RETRACTED, phrase
 from chat.sentences import plain, without_links
 from chat.words import content_words
 from documents.embedding.base import EmbeddingError
+from documents.passages import Passage
 
 logger = logging.getLogger(__name__)
 
@@ -53,11 +55,12 @@ class ExtractiveModel:
         chosen = await self._choose(prompt.question, prompt.passages)
         if not chosen:
             raise ChatModelError("There is no sentence to quote", code="unavailable")
-        title = None
+        before = None
         for quote in chosen:
-            if title != (title := quote.passage.title):
-                gap = "" if quote is chosen[0] else "\n\n"
-                yield TextPart(f"{gap}From “{plain(title)}”:")
+            lead = _lead(prompt.question, quote.passage)
+            if lead != before:
+                yield TextPart(lead if before is None else f"\n\n{lead}")
+            before = lead
             yield TextPart(_rendered(quote, with_code=_shows_code(prompt.question, quote)))
         yield Completion(model=self.name, finish_reason="stop")
 
@@ -144,6 +147,11 @@ def _shows_code(question: str, quote: Quote) -> bool:
     """A sentence that ends in a colon means nothing without the code that it announces."""
     wanted = quote.plain.endswith((":", "：")) or bool(ASKS_FOR_CODE.search(question))
     return _is_short(quote.code) and (wanted or not quote.text)
+
+
+def _lead(question: str, passage: Passage) -> str:
+    phrases = FROM_RETRACTED if passage.is_retracted else FROM
+    return phrase(phrases, question, passage.language or "en").format(title=plain(passage.title))
 
 
 def _rendered(quote: Quote, *, with_code: bool) -> str:

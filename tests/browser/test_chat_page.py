@@ -37,6 +37,17 @@ def test_an_answer_shows_its_citations_as_links_to_the_section(corpus, page):
     assert page.inner_text("ol.citations li a") == "The lamp › Timing"
 
 
+def test_a_retracted_source_is_flagged_where_it_is_cited_and_where_it_is_listed(corpus, page):
+    corpus.documents.update(trust_tier="retracted")
+
+    ask(page, LAMP)
+
+    assert "retracted" in page.locator("article a.cite").first.get_attribute("title")
+    assert page.locator("article a.cite.retracted").count() > 0
+    assert page.inner_text("ol.citations li .label") == "retracted"
+    assert "rests on was retracted" in page.inner_text("article")
+
+
 def test_an_abstention_names_the_nearest_sections(corpus, page):
     ask(page, "What is the capital of Australia?")
 

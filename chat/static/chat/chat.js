@@ -100,7 +100,7 @@ function linkCitations(answer) {
     if (parts.length === 1) continue;
     text.replaceWith(...parts.map((part) => {
       const citation = /^\[\d+\]$/.test(part) && answer.citations.get(Number(part.slice(1, -1)));
-      return citation ? link(citation, part, "cite") : part;
+      return citation ? link(citation, part, `cite ${citation.trust_tier}`) : part;
     }));
   }
 }
@@ -111,7 +111,7 @@ function link(place, text, className) {
   if (address.protocol === "https:" || address.protocol === "http:") a.href = address.href;
   a.textContent = text;
   a.className = className;
-  a.title = place.heading_path.join(" › ");
+  a.title = place.heading_path.join(" › ") + (place.trust_tier === "retracted" ? " (retracted)" : "");
   a.target = "_blank";
   a.rel = "noopener noreferrer";
   return a;
@@ -137,7 +137,7 @@ function footer(answer, done) {
   list.append(...places.map((place) => {
     const item = element("li", "", "");
     item.append(link(place, place.heading_path.join(" › ") || place.title, ""));
-    if (!place.peer_reviewed && place.trust_tier !== "official") item.append(" ", element("span", "label", place.trust_tier));
+    if (!place.peer_reviewed && place.trust_tier !== "official") item.append(" ", element("span", `label ${place.trust_tier}`, place.trust_tier));
     if (place.quote) item.append(element("q", "", place.quote));
     return item;
   }));
