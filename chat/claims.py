@@ -1,23 +1,33 @@
 """Claim ledger: does each sentence of an answer follow from what it cites?
 
-A first, lexical form: the words, numbers and negations of a sentence must stand close together in
-the passage it cites. It cannot tell a paraphrase with other words from an invention, and calls
-both unsupported; it is meant to be strict.
+A sentence is compared with one to three sentences in a row of each passage it cites. Numbers,
+names, negations and opposites must agree with them; then words and meaning together must be near
+enough. A paraphrase in quite other words may be called unsupported: the ledger is meant to be
+strict, and it never says that a source is right.
 """
 
+import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from chat.sentences import Sentence, plain, sentences
-from chat.words import content_words, negated, numbers
+from chat.grounding.likeness import Vectors, enough, score, undecided
+from chat.grounding.objections import missing_keys, objection
+from chat.grounding.quotations import Quotation, quotations
+from chat.grounding.spans import Said, Span, Text, share, text_of, weights
+from chat.grounding.statements import Statement, statements
+from chat.grounding.tokens import without_code, words_of
+from documents.embedding.base import EmbeddingError
 from documents.passages import Passage
 
-CITED = re.compile(r"\[(\d{1,3})\]")
-SUPPORT = 0.6  # share of a sentence's words that its passage must hold
-WINDOW = 3  # sentences in a row that may support one sentence together
-FEWEST_WORDS = 3  # fewer than this claims nothing
+logger = logging.getLogger(__name__)
+
+LOOKED_AT = 6  # spans of a passage
+ABOUT_THE_SAME = 2  # words: more in common, and two sentences speak of one thing
+LENGTH = 0.03  # of the share: what one more sentence in a span must bring
+STEP = re.compile(r"\d\.?")  # "Step 2" of a heading
+ADDRESS = re.compile(r"\]\(\s*<?([^)\s>]+)[^)]*\)|(https?://[^\s<>()\"“”\]]+[^\s<>()\"“”\].,;:!?])")
 
 
 class Verdict(StrEnum):
@@ -39,66 +49,300 @@ class CheckedClaim:
     reason: str = ""
 
 
-def check_claims(answer: str, cited: Mapping[int, Passage]) -> list[CheckedClaim]:
-    """A verdict on every sentence. `cited` maps the n of [n] to its passage."""
-    return [_check(sentence, cited) for sentence in _with_their_markers(answer)]
+def check_claims(
+    answer: str,
+    cited: Mapping[int, Passage],
+    *,
+    retrieved: Sequence[Passage] = (),
+    vectors: Vectors | None = None,
+) -> list[CheckedClaim]:
+    """A verdict on every sentence. `cited` maps the n of [n] to its passage.
+
+    `retrieved` are all passages of the turn: what bears a sentence out without being cited by it
+    is told, and does not count. `vectors` embeds all that is undecided by words in one batch.
+    """
+    ledger = _Ledger(answer, cited, retrieved)
+    verdicts = [ledger.check(statement) for statement in ledger.statements]
+    cosines = _cosines([pending for verdict in verdicts for pending in verdict.pending], vectors)
+    return [ledger.settled(verdict, cosines) for verdict in verdicts]
 
 
-def _with_their_markers(answer: str) -> list[Sentence]:
-    """Sentences; a marker that stands after the full stop belongs to the sentence before it."""
-    found: list[Sentence] = []
-    for sentence in sentences(answer):
-        alone = not CITED.sub("", sentence.text).strip(" .,;:”\"'")
-        if alone and found:
-            last = found.pop()
-            sentence = Sentence(
-                last.start, sentence.end, answer[last.start : sentence.end], last.kind
-            )
-        found.append(sentence)
-    return found
+@dataclass(frozen=True)
+class Weighed:
+    """The best that the citations of a claim have to offer: which spans, and how near they are."""
+
+    claim: Said
+    number: int
+    spans: tuple[Span, ...]  # of several citations together, one of each
+    share: float
+    objection: str
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        return self.claim.plain, " ".join(span.plain for span in self.spans)
+
+    @property
+    def pending(self) -> bool:
+        return not self.objection and undecided(self.share)
 
 
-def _check(sentence: Sentence, cited: Mapping[int, Passage]) -> CheckedClaim:
-    span = (sentence.start, sentence.end)
-    said = plain(CITED.sub("", sentence.text)).strip()
-    words = content_words(said)
-    own = [n for n in map(int, CITED.findall(sentence.text)) if n in cited]
-    if sentence.kind in ("code", "heading") and not own:
-        return CheckedClaim(*span, Verdict.NO_CLAIM)
-    if said.endswith(("?", ":")) or (len(words) < FEWEST_WORDS and not own):
-        return CheckedClaim(*span, Verdict.NO_CLAIM)
+@dataclass(frozen=True)
+class _Draft:
+    """A verdict, or what it still hangs on: every one of `weighed` must be near enough."""
 
-    best: tuple[float, int, Sentence] | None = None
-    for number in own or cited:
-        share, where = _support(words, cited[number])
-        if best is None or share > best[0]:
-            best = (share, number, where)
-    if best is None:
-        return CheckedClaim(*span, Verdict.UNSUPPORTED, reason="cites nothing")
-    share, number, where = best
-    passage = cited[number]
-    missing = numbers(said) - numbers(passage.text) - numbers(passage.breadcrumb)
-    if missing:
-        reason = f"not in the passage: {', '.join(sorted(missing)[:5])}"
-    elif share < SUPPORT:
-        reason = f"{share:.0%} of its words stand in the passage"
-    elif negated(said) != negated(where.text):
-        reason = "one of the two is negated"
+    statement: Statement
+    claim: CheckedClaim | None = None
+    weighed: tuple[Weighed, ...] = ()
+
+    @property
+    def pending(self) -> list[Weighed]:
+        return [weighed for weighed in self.weighed if weighed.pending]
+
+
+Cosines = Mapping[tuple[str, str], float]
+
+
+def _cosines(pending: Sequence[Weighed], vectors: Vectors | None) -> Cosines:
+    if vectors is None or not pending:
+        return {}
+    texts = list(dict.fromkeys(text for weighed in pending for text in weighed.texts))
+    try:
+        rows = dict(zip(texts, vectors.embed_documents(texts), strict=True))
+    except EmbeddingError as error:
+        logger.warning("Claims are compared by words alone: %s", error)
+        return {}
+    return {
+        weighed.texts: float(rows[weighed.texts[0]] @ rows[weighed.texts[1]]) for weighed in pending
+    }
+
+
+@dataclass
+class _Ledger:
+    answer: str
+    cited: Mapping[int, Passage]
+    retrieved: Sequence[Passage]
+    statements: list[Statement] = field(init=False)
+    quoted: list[Quotation] = field(init=False)
+    texts: dict[int, Text] = field(init=False)
+
+    def __post_init__(self) -> None:
+        passages = [*self.cited.values(), *self.retrieved]
+        self.language = passages[0].language if passages else "en"
+        self.statements = statements(self.answer, set(self.cited), self.language)
+        self.quoted = quotations(self.answer)
+        self.texts = {number: _text(passage) for number, passage in self.cited.items()}
+
+    def check(self, statement: Statement) -> _Draft:
+        if statement.said.kind == "code":
+            return _Draft(statement, self._code(statement))
+        if claim := self._foreign_link(statement) or self._quotations(statement):
+            return _Draft(statement, claim)
+        if not statement.claims or not words_of(statement.said.plain).words:
+            return _Draft(statement, self._no_claim(statement))
+        if not statement.citations:
+            return _Draft(statement, _unsupported(statement, "cites nothing"))
+        parts = statement.parts or (statement,)
+        return _Draft(statement, None, tuple(self._weigh(part) for part in parts))
+
+    def settled(self, draft: _Draft, cosines: Cosines) -> CheckedClaim:
+        if draft.claim:
+            return draft.claim
+        first, *_ = draft.weighed
+        for weighed in draft.weighed:
+            reason = weighed.objection or _too_far(weighed, cosines.get(weighed.texts))
+            if reason:
+                better = self._elsewhere(draft.statement)
+                return _unsupported(draft.statement, better or reason, weighed)
+        span = first.spans[0]
+        whole = draft.statement.said
+        return CheckedClaim(
+            whole.start, whole.end, Verdict.SUPPORTED, first.number, span.start, span.end
+        )
+
+    def _weigh(self, statement: Statement) -> Weighed:
+        return weigh(statement.said, {n: self.texts[n] for n in statement.citations})
+
+    def _elsewhere(self, statement: Statement) -> str:
+        """What to say if a passage that the sentence does not cite bears it out."""
+        numbers = {id(passage): number for number, passage in self.cited.items()}
+        own = {self.cited[number].chunk_id for number in statement.citations}
+        for passage in {p.chunk_id: p for p in [*self.cited.values(), *self.retrieved]}.values():
+            if passage.chunk_id in own:
+                continue
+            weighed = weigh(statement.said, {0: _text(passage)})
+            if not weighed.objection and enough(weighed.share, None):
+                number = numbers.get(id(passage))
+                name = f"[{number}]" if number else f"“{passage.breadcrumb[:100]}”"
+                return f"it stands in {name}, which it does not cite"
+        return ""
+
+    def _no_claim(self, statement: Statement) -> CheckedClaim:
+        """Lead-ins and headings need no citation, but the numbers in them must stand somewhere."""
+        said = statement.said
+        everywhere = [span for text in self.texts.values() for span in text.parts]
+        numbers = [q for q in said.quantities if not q.weak and not STEP.fullmatch(q.written)]
+        if numbers:
+            spans = [Span((part,)) for part in everywhere]
+            headings = [text.heading for text in self.texts.values()]
+            lost = missing_keys(said, spans, headings) if spans else []
+            lost = [key for key in lost if any(character.isdigit() for character in key)]
+            if lost:
+                return _unsupported(statement, f"not in the passages: {', '.join(lost[:5])}")
+        return CheckedClaim(said.start, said.end, Verdict.NO_CLAIM)
+
+    def _code(self, statement: Statement) -> CheckedClaim:
+        """Code is copied, not phrased: each of its lines stands in a passage."""
+        said = statement.said
+        lines = [line for line in _code_lines(said.markdown) if line]
+        if not lines:
+            return CheckedClaim(said.start, said.end, Verdict.NO_CLAIM)
+        for number in statement.citations or tuple(self.cited):
+            text = self.cited[number].text
+            held = {" ".join(line.split()) for line in text.split("\n")}
+            if all(line in held or f"`{line}`" in text for line in lines):
+                start = text.find(lines[0].split()[0])
+                return CheckedClaim(
+                    said.start, said.end, Verdict.SUPPORTED, number, start, len(text)
+                )
+        return _unsupported(statement, "this code stands in no passage that is cited")
+
+    def _foreign_link(self, statement: Statement) -> CheckedClaim | None:
+        """A link or picture that stands in no cited passage is the model's own."""
+        for address in _addresses(statement.said.markdown):
+            if not any(address in self.cited[n].text for n in self.cited):
+                return _unsupported(statement, f"its link stands in no passage: {address[:100]}")
+        return None
+
+    def _quotations(self, statement: Statement) -> CheckedClaim | None:
+        """Exact quotations need no further check; made-up ones no further look."""
+        said = statement.said
+        inside = [q for q in self.quoted if q.start < said.end and said.start < q.end]
+        outside = words_of(self._unquoted(statement, inside)).words
+        for quotation in inside:
+            place = self._place(quotation, statement.citations)
+            if place is None and (quotation.marked or not outside):
+                if not statement.citations and not statement.claims:
+                    continue  # the title in "From “Backups”:" is no claim
+                if any(holds_words(quotation, self.cited[n].breadcrumb) for n in self.cited):
+                    continue
+                return _unsupported(statement, self._why_not(quotation))
+        if inside and not outside and statement.citations:
+            number, start, end = self._place(inside[0], statement.citations) or (0, 0, 0)
+            return CheckedClaim(said.start, said.end, Verdict.SUPPORTED, number, start, end)
+        return None
+
+    def _unquoted(self, statement: Statement, inside: Sequence[Quotation]) -> str:
+        text = self.answer[statement.said.start : statement.said.end]
+        for quotation in inside:
+            first = max(0, quotation.start - statement.said.start)
+            last = quotation.end - statement.said.start
+            text = text[:first] + " " * len(text[first:last]) + text[max(last, 0) :]
+        return text
+
+    def _place(self, quotation: Quotation, among: Sequence[int]) -> tuple[int, int, int] | None:
+        for number in among:
+            if place := quotation.place(self.cited[number].text):
+                return number, *place
+        return None
+
+    def _why_not(self, quotation: Quotation) -> str:
+        for passage in [*self.cited.values(), *self.retrieved]:
+            if quotation.place(passage.text):
+                return "it quotes a passage that it does not cite"
+        return "these words in quotation marks stand in no passage"
+
+
+def weigh(claim: Said, texts: Mapping[int, Text]) -> Weighed:
+    """The best span of the best citation; where one is not enough, two spans together."""
+    worth = weights(claim.words, texts.values())
+    best = sorted((_best(claim, n, text, worth) for n, text in texts.items()), key=_quality)
+    last = best[-1]
+    if not last.objection and not undecided(last.share):
+        return last
+    pairs = [(last, other) for other in best[-2:-1]]
+    if second := _second(claim, last, texts[last.number], worth):
+        pairs.append((last, second))
+    together = [_together(claim, pair, texts, worth) for pair in pairs]
+    return max([*together, last], key=_quality)
+
+
+def _quality(weighed: Weighed) -> tuple[bool, float]:
+    return not weighed.objection, weighed.share
+
+
+def _best(claim: Said, number: int, text: Text, worth: dict[str, float]) -> Weighed:
+    """A longer span must be better by as much as a few more words would bring by chance."""
+    shares = [share(claim.words, span.words | text.heading.words, worth) for span in text.spans]
+    ranked = sorted(
+        zip(shares, text.spans, strict=True),
+        key=lambda one: LENGTH * (len(one[1].parts) - 1) - one[0],
+    )[:LOOKED_AT]
+    found = []
+    for held, span in ranked:
+        missing = missing_keys(claim, [span], [text.heading])
+        said = objection(claim, span, text, worth, missing)
+        found.append(Weighed(claim, number, (span,), held, said))
+        if not said:
+            break
+    return next((one for one in found if not one.objection), found[0])
+
+
+def _second(claim: Said, first: Weighed, text: Text, worth: dict[str, float]) -> Weighed | None:
+    """What else the passage says of the claim, further away: it must be about the same."""
+    used = first.spans[0]
+    rest = claim.words - used.words - text.heading.words
+    apart = [s for s in text.spans if s.end <= used.start or s.start >= used.end]
+    apart = [span for span in apart if len(claim.words & span.words) > ABOUT_THE_SAME]
+    if not rest or not apart:
+        return None
+    span = max(apart, key=lambda s: share(rest, s.words, worth) - LENGTH * len(s.parts))
+    return Weighed(claim, first.number, (span,), share(claim.words, span.words, worth), "")
+
+
+def _together(
+    claim: Said, best: Sequence[Weighed], texts: Mapping[int, Text], worth: dict[str, float]
+) -> Weighed:
+    """Two spans, of two citations or of one: each bears out a part of the claim."""
+    spans = tuple(weighed.spans[0] for weighed in best)
+    headings = [texts[weighed.number].heading for weighed in best]
+    held = frozenset().union(*(span.words for span in spans), *(head.words for head in headings))
+    if missing := missing_keys(claim, spans, headings):
+        said = f"not in the cited passages: {', '.join(missing[:5])}"
     else:
-        return CheckedClaim(*span, Verdict.SUPPORTED, number, where.start, where.end)
-    return CheckedClaim(*span, Verdict.UNSUPPORTED, number, where.start, where.end, reason)
+        said = objection(claim, spans[0], texts[best[0].number], worth)
+    return Weighed(claim, best[0].number, spans, share(claim.words, held, worth), said)
 
 
-def _support(words: set[str], passage: Passage) -> tuple[float, Sentence]:
-    """The best share of the words found in a few sentences in a row, headings included."""
-    parts = sentences(passage.text) or [Sentence(0, len(passage.text), passage.text)]
-    heading = content_words(passage.breadcrumb)
-    best = (-1.0, parts[0])
-    for size in range(1, WINDOW + 1):  # a longer one must be better, not only as good
-        for first in range(len(parts) - size + 1):
-            start, end = parts[first].start, parts[first + size - 1].end
-            window = passage.text[start:end]
-            share = len(words & (content_words(window) | heading)) / max(1, len(words))
-            if share > best[0] + 1e-9:
-                best = (share, Sentence(start, end, window, parts[first].kind))
-    return best
+def _too_far(weighed: Weighed, cosine: float | None) -> str:
+    if enough(weighed.share, cosine):
+        return ""
+    reached = score(weighed.share, cosine)
+    return f"the passage is not near enough ({reached:.0%}; {weighed.share:.0%} of the words)"
+
+
+def _unsupported(statement: Statement, reason: str, weighed: Weighed | None = None) -> CheckedClaim:
+    said = statement.said
+    if weighed is None:
+        return CheckedClaim(said.start, said.end, Verdict.UNSUPPORTED, reason=reason)
+    span = weighed.spans[0]
+    return CheckedClaim(
+        said.start, said.end, Verdict.UNSUPPORTED, weighed.number, span.start, span.end, reason
+    )
+
+
+def _text(passage: Passage) -> Text:
+    return text_of(passage.text, passage.breadcrumb, passage.language)
+
+
+def holds_words(quotation: Quotation, text: str) -> bool:
+    return quotation.place(text) is not None
+
+
+def _code_lines(fence: str) -> Iterator[str]:
+    for line in fence.split("\n"):
+        if not line.strip().startswith(("```", "~~~")):
+            yield " ".join(line.split())
+
+
+def _addresses(markdown: str) -> list[str]:
+    return [first or second for first, second in ADDRESS.findall(without_code(markdown))]

@@ -29,6 +29,7 @@ from chat.trace import prompt_size, trace_of
 from chat.turns import Turn, claim_json, passage_json, recorded
 from documents.index.base import IndexUnavailable
 from documents.passages import Passage
+from documents.providers import get_local_embedder
 
 logger = logging.getLogger(__name__)
 
@@ -200,9 +201,14 @@ class AnswerPipeline:
     def _check(self, turn: Turn) -> Claims:
         """Claim ledger and copy check; they decide the outcome."""
         cited = {c.number: turn.passages[c.chunk_id] for c in turn.cited}
-        turn.claims = check_claims(turn.text, cited)
-        texts = [passage.text for passage in turn.passages.values()]
-        turn.copied = copied_runs(turn.text, texts, limit=settings.COPY_LIMIT_WORDS)
+        turn.claims = check_claims(
+            turn.text, cited, retrieved=[*turn.passages.values()], vectors=get_local_embedder()
+        )
+        turn.copied = copied_runs(
+            turn.text,
+            [passage.text for passage in turn.passages.values()],
+            limit=settings.COPY_LIMIT_WORDS,
+        )
         verdicts = {claim.verdict for claim in turn.claims}
         if Verdict.UNSUPPORTED in verdicts or Verdict.SUPPORTED not in verdicts:
             turn.outcome = Message.Outcome.PARTIAL

@@ -147,7 +147,8 @@ TERMINATOR = re.compile(
 # fmt: off
 ABBREVIATIONS = {
     "e.g", "i.e", "eg", "ie", "cf", "vs", "dr", "mr", "mrs", "ms", "prof", "approx", "al", "resp",
-    "incl", "viz", "ca", "z.b", "d.h", "u.a", "bzw", "vgl", "p.ej", "sr", "sra", "u.s", "jr",
+    "incl", "gen", "col", "capt", "rev", "viz", "ca", "z.b", "d.h", "u.a", "bzw", "vgl", "p.ej",
+    "sr", "sra", "u.s", "jr",
 }
 BEFORE_NUMBERS = {
     "no", "nr", "n", "p", "pp", "vol", "fig", "figs", "eq", "eqs", "sec", "ch", "art", "abs",

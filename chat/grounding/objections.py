@@ -1,0 +1,89 @@
+"""What speaks against a claim, given the sentences that are said to bear it out.
+
+Numbers, names, negations and opposites: no likeness of words or meaning makes up for them.
+"""
+
+from collections.abc import Sequence
+
+from chat.grounding import quantities as amounts
+from chat.grounding.names import Name, holds
+from chat.grounding.polarity import contradiction, joined
+from chat.grounding.spans import Said, Span, Text, share
+from chat.words import content_words
+
+
+def nearest(claim: Said, span: Span, worth: dict[str, float]) -> Said:
+    """The one sentence of the span that says most of the claim."""
+    return max(span.parts, key=lambda part: share(claim.words, part.words, worth))
+
+
+def missing_keys(claim: Said, spans: Sequence[Span], headings: Sequence[Said]) -> list[str]:
+    """Numbers and names of the claim that the spans and the headings above them do not hold."""
+    parts = [part for span in spans for part in span.parts]
+    around = [*parts, *headings]
+    held = [quantity for said in around for quantity in said.quantities]
+    spelled = frozenset().union(*(said.spelled for said in around))
+    found = amounts.missing(claim.quantities, held, spelled)
+    text = " ".join(said.plain for said in around)
+    found += [name.text for name in claim.names if not holds(text, name)]
+    return found
+
+
+def objection(
+    claim: Said, span: Span, text: Text, worth: dict[str, float], missing: Sequence[str] = ()
+) -> str:
+    """Why the span does not bear out the claim, in a few words; "" if nothing speaks against it."""
+    anchor = nearest(claim, span, worth)
+    if missing and (lost := _lost(claim, missing, anchor, span, text)):
+        return f"not in the cited passage there: {', '.join(lost[:5])}"
+    if other := _said_of_another(claim, anchor, text):
+        return f"the passage says this of {other}"
+    if counted := _counted_otherwise(claim, span, text):
+        return f"the passage does not count {counted}"
+    return contradiction(claim.stance, anchor.stance, joined([part.stance for part in span.parts]))
+
+
+def _lost(claim: Said, missing: Sequence[str], anchor: Said, span: Span, text: Text) -> list[str]:
+    """Without the names that the passage speaks of from further above: "it" is short for them."""
+    above = " ".join(part.plain for part in text.parts if part.end <= span.start)
+    named = {name.text: name for name in claim.names}
+    return [
+        key for key in missing
+        if key not in named or not holds(above, named[key]) or _rivals(claim, anchor, named[key])
+    ]  # fmt: skip
+
+
+def _rivals(claim: Said, anchor: Said, name: Name) -> list[Name]:
+    """Names of the same sort in the anchor of which the claim does not speak.
+
+    Prose is full of people and places; there, one name in common shows that the two belong
+    together. Identifiers stand for one thing each.
+    """
+    alike = [other for other in anchor.names if _sort(other) == _sort(name)]
+    rivals = [other for other in alike if not holds(claim.plain, other)]
+    return rivals if _sort(name) or len(rivals) == len(alike) else []
+
+
+def _sort(name: Name) -> bool:
+    """True: an identifier; False: a name of ordinary letters."""
+    return name.code or not name.text.isalpha() or not name.text[1:].islower()
+
+
+def _said_of_another(claim: Said, anchor: Said, text: Text) -> str:
+    """The name that stands in the anchor in place of one that the claim is about."""
+    for name in claim.names:
+        if holds(anchor.plain, name) or holds(text.heading.plain, name):
+            continue
+        if rivals := _rivals(claim, anchor, name):
+            return rivals[0].text
+    return ""
+
+
+def _counted_otherwise(claim: Said, span: Span, text: Text) -> str:
+    """ "three colours" where only three flashes are spoken of."""
+    held = span.words | text.heading.words
+    for quantity in claim.quantities:
+        stems = content_words(quantity.noun, claim.language)
+        if stems and not quantity.weak and not stems & held:
+            return f"{quantity.written} {quantity.noun}"
+    return ""
