@@ -208,6 +208,7 @@ class AnswerPipeline:
             turn.text,
             [passage.text for passage in turn.passages.values()],
             limit=settings.COPY_LIMIT_WORDS,
+            cited={c.number: [*turn.passages].index(c.chunk_id) for c in turn.cited},
         )
         verdicts = {claim.verdict for claim in turn.claims}
         if Verdict.UNSUPPORTED in verdicts or Verdict.SUPPORTED not in verdicts:

@@ -26,9 +26,64 @@ def test_case_and_punctuation_do_not_hide_a_copy():
     assert [run.words for run in copied_runs(answer, [SOURCE], limit=12)] == [14]
 
 
-@pytest.mark.parametrize("form", ['"{}"', "“{}”", "> {}", "```\n{}\n```", "`{}`", "«{}»"])
-def test_quotations_and_code_may_be_copied(form):
+@pytest.mark.parametrize("form", ['"{}"', "“{}”", "> {}", "«{}»", "„{}“"])
+def test_quotations_may_be_copied(form):
     assert copied_runs(form.format(SOURCE), [SOURCE], limit=12) == []
+
+
+@pytest.mark.parametrize("form", ["```\n{}\n```", "`{}`"])
+def test_code_may_be_copied_and_prose_dressed_as_code_may_not(form):
+    code = form.format(SOURCE)
+
+    assert copied_runs(code, [f"Run this:\n\n{code}"], limit=12) == []
+    assert [run.words for run in copied_runs(code, [SOURCE], limit=12)] == [14]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "one two *three* four\nfive six **seven** eight nine ten [1] eleven twelve thirteen",
+        "- one two three four\n- five six seven eight nine\n- ten eleven twelve thirteen",
+        "1. One two three four.\n2. Five six seven eight nine.\n3. Ten eleven twelve thirteen.",
+        "| one two three four | five six seven | eight nine ten eleven | twelve thirteen |",
+        "one two three four five [six](https://x.org/y) seven eight nine ten eleven twelve thirteen",
+        "one two three four five six really seven eight nine ten eleven twelve thirteen",
+        "one two three four five 6 seven eight nine ten eleven twelve thirteen fourteen",
+        "one two three four five six eight nine ten eleven twelve thirteen fourteen",
+    ],
+)
+def test_markup_and_small_edits_do_not_hide_a_copy(answer):
+    [run] = copied_runs(answer, [SOURCE], limit=12)
+
+    assert run.words >= 13
+
+
+def test_a_quotation_that_is_not_the_sources_does_not_excuse_a_copy():
+    answer = f"“{SOURCE} and what nobody wrote” [1]"
+
+    assert [run.words for run in copied_runs(answer, [SOURCE], limit=12)] == [14]
+
+
+@pytest.mark.parametrize(
+    ("answer", "runs"),
+    [
+        ("“{}” [1]", 0),
+        ("“{}”\n\n[1]", 0),
+        ("As [1] has it: “{}”", 0),
+        ("“{}”", 1),
+        ("“{}” [2]", 1),
+    ],
+)
+def test_a_quotation_counts_only_if_it_is_cited(answer, runs):
+    found = copied_runs(answer.format(SOURCE), [SOURCE, "other"], limit=12, cited={1: 0, 2: 1})
+
+    assert len(found) == runs
+
+
+def test_what_follows_half_a_quotation_is_copied():
+    first, rest = SOURCE[:13], SOURCE[14:]
+
+    assert len(copied_runs(f"“{first}” [1] {rest} fifteen", [f"{SOURCE} fifteen"], limit=10)) == 1
 
 
 def test_two_runs_are_two_findings():
