@@ -9,15 +9,16 @@ strict, and it never says that a source is right.
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from chat.grounding.likeness import Vectors, enough, score, undecided
 from chat.grounding.objections import missing_keys, objection
 from chat.grounding.quotations import Quotation, quotations
-from chat.grounding.spans import Said, Span, Text, share, text_of, weights
+from chat.grounding.spans import Said, Span, Text, share, text_of, topic_of, weights
 from chat.grounding.statements import Statement, statements
 from chat.grounding.tokens import without_code, words_of
+from chat.words import content_words
 from documents.embedding.base import EmbeddingError
 from documents.passages import Passage
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 LOOKED_AT = 6  # spans of a passage
 ABOUT_THE_SAME = 2  # words: more in common, and two sentences speak of one thing
+CLEARLY = 0.85  # of the share: what speaks against a better span speaks against the claim
+NOT_THERE = "not in the cited passages: "
 LENGTH = 0.03  # of the share: what one more sentence in a span must bring
 STEP = re.compile(r"\d\.?")  # "Step 2" of a heading
 ADDRESS = re.compile(r"\]\(\s*<?([^)\s>]+)[^)]*\)|(https?://[^\s<>()\"“”\]]+[^\s<>()\"“”\].,;:!?])")
@@ -124,12 +127,16 @@ class _Ledger:
     statements: list[Statement] = field(init=False)
     quoted: list[Quotation] = field(init=False)
     texts: dict[int, Text] = field(init=False)
+    topics: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         passages = [*self.cited.values(), *self.retrieved]
         self.language = passages[0].language if passages else "en"
         self.statements = statements(self.answer, set(self.cited), self.language)
         self.quoted = quotations(self.answer)
+        self.topics = frozenset[str]().union(
+            *(topic_of(passage.breadcrumb, passage.language) for passage in passages)
+        )
         self.texts = {number: _text(passage) for number, passage in self.cited.items()}
 
     def check(self, statement: Statement) -> _Draft:
@@ -160,7 +167,8 @@ class _Ledger:
         )
 
     def _weigh(self, statement: Statement) -> Weighed:
-        return weigh(statement.said, {n: self.texts[n] for n in statement.citations})
+        texts = {number: self.texts[number] for number in statement.citations}
+        return weigh(statement.said, texts, self.topics)
 
     def _elsewhere(self, statement: Statement) -> str:
         """What to say if a passage that the sentence does not cite bears it out."""
@@ -180,12 +188,13 @@ class _Ledger:
         """Lead-ins and headings need no citation, but the numbers in them must stand somewhere."""
         said = statement.said
         everywhere = [span for text in self.texts.values() for span in text.parts]
-        numbers = [q for q in said.quantities if not q.weak and not STEP.fullmatch(q.written)]
-        if numbers:
+        keys = [q for q in said.quantities if not q.weak and not STEP.fullmatch(q.written)]
+        if keys or (statement.own and said.kind != "heading"):
             spans = [Span((part,)) for part in everywhere]
             headings = [text.heading for text in self.texts.values()]
             lost = missing_keys(said, spans, headings) if spans else []
-            lost = [key for key in lost if any(character.isdigit() for character in key)]
+            if not statement.own:
+                lost = [key for key in lost if any(character.isdigit() for character in key)]
             if lost:
                 return _unsupported(statement, f"not in the passages: {', '.join(lost[:5])}")
         return CheckedClaim(said.start, said.end, Verdict.NO_CLAIM)
@@ -252,22 +261,26 @@ class _Ledger:
         return "these words in quotation marks stand in no passage"
 
 
-def weigh(claim: Said, texts: Mapping[int, Text]) -> Weighed:
-    """The best span of the best citation; where one is not enough, two spans together."""
+def weigh(claim: Said, texts: Mapping[int, Text], foreign: frozenset[str] = frozenset()) -> Weighed:
+    """The best span of the best citation; where one is not enough, two spans together.
+
+    `foreign`: what other passages of the turn are about. A claim about that is not borne out by
+    a passage that never speaks of it.
+    """
     worth = weights(claim.words, texts.values())
-    best = sorted((_best(claim, n, text, worth) for n, text in texts.items()), key=_quality)
-    last = best[-1]
-    if not last.objection and not undecided(last.share):
-        return last
-    pairs = [(last, other) for other in best[-2:-1]]
-    if second := _second(claim, last, texts[last.number], worth):
-        pairs.append((last, second))
-    together = [_together(claim, pair, texts, worth) for pair in pairs]
-    return max([*together, last], key=_quality)
+    best = sorted((_best(claim, n, text, worth) for n, text in texts.items()), key=_rank)
+    top = best[-1]
+    if top.objection or undecided(top.share):
+        seconds = [*best[:-1], _second(claim, top, texts[top.number], worth)]
+        pairs = [(top, other) for other in seconds if other and _adds(claim, top, other)]
+        found = [_together(claim, pair, texts, worth) for pair in pairs]
+        top = max([top, *found], key=_rank)
+    return _about_the_same(claim, top, texts, foreign)
 
 
-def _quality(weighed: Weighed) -> tuple[bool, float]:
-    return not weighed.objection, weighed.share
+def _rank(weighed: Weighed) -> float:
+    """By how much it holds; what is objected to must hold clearly more to be preferred."""
+    return weighed.share * (CLEARLY if weighed.objection else 1.0)
 
 
 def _best(claim: Said, number: int, text: Text, worth: dict[str, float]) -> Weighed:
@@ -284,19 +297,26 @@ def _best(claim: Said, number: int, text: Text, worth: dict[str, float]) -> Weig
         found.append(Weighed(claim, number, (span,), held, said))
         if not said:
             break
-    return next((one for one in found if not one.objection), found[0])
+    return max(found, key=_rank)
 
 
 def _second(claim: Said, first: Weighed, text: Text, worth: dict[str, float]) -> Weighed | None:
-    """What else the passage says of the claim, further away: it must be about the same."""
+    """What else the passage says of the claim, further away."""
     used = first.spans[0]
     rest = claim.words - used.words - text.heading.words
     apart = [s for s in text.spans if s.end <= used.start or s.start >= used.end]
-    apart = [span for span in apart if len(claim.words & span.words) > ABOUT_THE_SAME]
     if not rest or not apart:
         return None
     span = max(apart, key=lambda s: share(rest, s.words, worth) - LENGTH * len(s.parts))
-    return Weighed(claim, first.number, (span,), share(claim.words, span.words, worth), "")
+    missing = missing_keys(claim, [span], [text.heading])
+    said = objection(claim, span, text, worth, missing)
+    return Weighed(claim, first.number, (span,), share(claim.words, span.words, worth), said)
+
+
+def _adds(claim: Said, first: Weighed, second: Weighed) -> bool:
+    """Whether the second is about the same, and brings more of the claim than a word."""
+    held = claim.words & second.spans[0].words
+    return len(held) > ABOUT_THE_SAME and len(held - first.spans[0].words) >= ABOUT_THE_SAME
 
 
 def _together(
@@ -307,10 +327,21 @@ def _together(
     headings = [texts[weighed.number].heading for weighed in best]
     held = frozenset().union(*(span.words for span in spans), *(head.words for head in headings))
     if missing := missing_keys(claim, spans, headings):
-        said = f"not in the cited passages: {', '.join(missing[:5])}"
+        said = f"{NOT_THERE}{', '.join(missing[:5])}"
     else:
         said = objection(claim, spans[0], texts[best[0].number], worth)
     return Weighed(claim, best[0].number, spans, share(claim.words, held, worth), said)
+
+
+def _about_the_same(
+    claim: Said, weighed: Weighed, texts: Mapping[int, Text], foreign: frozenset[str]
+) -> Weighed:
+    held = frozenset().union(*(span.words for span in weighed.spans))
+    strange = (claim.words & foreign) - held - texts[weighed.number].every_word
+    if strange and not weighed.objection and weighed.share < 1:
+        spelled = [w for w in claim.plain.split() if content_words(w, claim.language) & strange]
+        return replace(weighed, objection=f"the passage does not speak of “{spelled[0]}”")
+    return weighed
 
 
 def _too_far(weighed: Weighed, cosine: float | None) -> str:

@@ -15,11 +15,11 @@ from chat.grounding.tokens import CODE, Words, blanked, remembered_words, withou
 SEED = 5  # words in a row by which a copy is found
 RESUMED = 2  # words in a row by which it goes on
 BRIDGED = 3  # words on either side that may differ in between
-DENSE = 0.75  # of the words of a run that must be the passage's
+DENSE = 0.85  # of the words of a run that must be the passage's
 TRIED = 8  # places where a run may begin
 MARKER = re.compile(r"\[(\d{1,3})\](?!\()")
 ALONE = re.compile(r"\n\s*\n\s*(?:\[\d{1,3}\]\s*)+(?:\n|$)")
-CODE_SIGN = re.compile(r"[={}();<>$|\\]")
+CODE_SIGN = re.compile(r"[={}<>$|\\]")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _is_true(
     cited: Mapping[int, int] | None,
 ) -> bool:
     if cited is None:
-        among = range(len(passages))
+        among = list(range(len(passages)))
     else:
         beside = map(int, MARKER.findall(_paragraph(answer, quotation)))
         among = [cited[number] for number in beside if number in cited]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from unicodedata import combining, normalize
 
+from chat.words import content_words
 from documents.index.sparse import primary
 
 CODE_SPAN = re.compile(r"(?<!`)(`{1,2})(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
@@ -36,6 +37,14 @@ NOT_NAMES = frozenset(
 MONTHS = frozenset(
     "january february march april june july august september october november december".split()
 )  # fmt: skip
+
+
+# Capitalised only because they open a sentence, whatever name follows.
+OPENERS = frozenset(
+    "every some all only both most many when while since until unless although because each any no "
+    "also however then here there today on in at by for from with without before after under over "
+    "like unlike though use using run set see first second last next both either neither".split()
+)
 
 
 @dataclass(frozen=True)
@@ -66,11 +75,19 @@ def _in_prose(prose: str, language: str) -> Iterator[Name]:
     if primary(language) in ALL_NOUNS:
         return
     for found in CAPITALISED.finditer(prose):
-        opens = OPENING.search(prose[: found.start()])
-        if opens or found[0].lower() in NOT_NAMES:
+        if found[0].lower() in NOT_NAMES:
+            continue
+        if OPENING.search(prose[: found.start()]) and not _first_of_a_name(prose, found, language):
             continue
         if not any(start <= found.start() < end for start, end in taken):
             yield Name(found[0], code=False)
+
+
+def _first_of_a_name(prose: str, found: re.Match[str], language: str) -> bool:
+    """ "Anna Holm" opens a sentence with a name; "Every Monday" does not."""
+    following = CAPITALISED.match(prose, found.end() + 1)
+    word = found[0].lower()
+    return bool(following and word not in OPENERS and content_words(word, language))
 
 
 def holds(text: str, name: Name) -> bool:

@@ -3,11 +3,12 @@
 Numbers, names, negations and opposites: no likeness of words or meaning makes up for them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from chat.grounding import quantities as amounts
 from chat.grounding.names import Name, holds
 from chat.grounding.polarity import contradiction, joined
+from chat.grounding.quantities import Quantity
 from chat.grounding.spans import Said, Span, Text, share
 from chat.words import content_words
 
@@ -24,7 +25,7 @@ def missing_keys(claim: Said, spans: Sequence[Span], headings: Sequence[Said]) -
     held = [quantity for said in around for quantity in said.quantities]
     spelled = frozenset().union(*(said.spelled for said in around))
     found = amounts.missing(claim.quantities, held, spelled)
-    text = " ".join(said.plain for said in around)
+    text = amounts.dates_spelled(" ".join(said.plain for said in around))
     found += [name.text for name in claim.names if not holds(text, name)]
     return found
 
@@ -37,6 +38,8 @@ def objection(
     if missing and (lost := _lost(claim, missing, anchor, span, text)):
         return f"not in the cited passage there: {', '.join(lost[:5])}"
     if other := _said_of_another(claim, anchor, text):
+        return f"the passage says this of {other}"
+    if other := _number_of_another(claim, span):
         return f"the passage says this of {other}"
     if counted := _counted_otherwise(claim, span, text):
         return f"the passage does not count {counted}"
@@ -77,6 +80,37 @@ def _said_of_another(claim: Said, anchor: Said, text: Text) -> str:
         if rivals := _rivals(claim, anchor, name):
             return rivals[0].text
     return ""
+
+
+def _number_of_another(claim: Said, span: Span) -> str:
+    """The identifier that stands beside a number in place of the one in the claim."""
+    for quantity, name in _paired(claim):
+        beside = [part for part in span.parts if _mentions(part, quantity)]
+        bound = [
+            part for part in beside if holds(part.plain, name) or not _identifiers(part)
+        ]  # fmt: skip
+        if beside and not bound:
+            return _identifiers(beside[0])[0].text
+    return ""
+
+
+def _paired(claim: Said) -> Iterator[tuple[Quantity, Name]]:
+    """Each number with the identifier that stands nearest before it, else the first one."""
+    identifiers = [(claim.plain.find(name.text), name) for name in _identifiers(claim)]
+    for quantity in claim.quantities:
+        at = claim.plain.find(quantity.written)
+        before = [one for one in identifiers if one[0] < at]
+        nearest = max(before, key=lambda one: one[0], default=None)
+        if nearest or identifiers:
+            yield quantity, (nearest or identifiers[0])[1]
+
+
+def _mentions(part: Said, quantity: Quantity) -> bool:
+    return any(quantity.readings & other.readings for other in part.quantities)
+
+
+def _identifiers(said: Said) -> list[Name]:
+    return [name for name in said.names if _sort(name)]
 
 
 def _counted_otherwise(claim: Said, span: Span, text: Text) -> str:

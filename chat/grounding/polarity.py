@@ -44,8 +44,10 @@ DENYING = frozenset(
     "prevent prevents prevented avoid avoids forbid forbids forbidden prohibit prohibited "
     "deny denies denied ignore ignores ignored omit omits omitted impossible unable lose "
     "loses lost missing absent free drop drops dropped stop stops stopped skip skips skipped "
-    "exclude excludes excluded except unless instead rather only".split()
+    "exclude excludes excluded except unless instead rather".split()
 )  # fmt: skip
+# "not only", and what means "only": nobody but the owner.
+NO_DENIAL = re.compile(r" (?:only|just|but|except|other than)\b")
 # They stand between a negator and what it denies.
 BETWEEN = frozenset(
     "yet also even just really simply ever any be been being have has had get need needs "
@@ -54,48 +56,48 @@ BETWEEN = frozenset(
 
 # Words that exclude each other; within a group, "/" parts the sides and spaces the spellings.
 OPPOSITES = """
-enable enables enabled enabling / disable disables disabled disabling | before / after | increase
-increases increased increasing raise raises raised grow grows / decrease decreases decreased
-decreasing reduce reduces reduced shrink shrinks lower lowers lowered | allow allows allowed
-permit permits permitted / forbid forbids forbidden deny denies denied prohibit prohibits
-prohibited disallow disallows disallowed block blocks blocked | accept accepts accepted / reject
-rejects rejected refuse refuses refused | include includes included including / exclude excludes
-excluded excluding | add adds added adding insert inserts inserted append appends / remove removes
-removed removing delete deletes deleted deleting drop drops dropped | open opens opened / close
-closes closed shut | start starts started starting begin begins began begun / stop stops stopped
-stopping end ends ended finish finishes finished | first / last | minimum min least lowest
-smallest fewest / maximum max most highest largest biggest | above over exceeds / below under
-beneath | higher / lower | larger bigger greater / smaller | more / less fewer | faster quicker /
-slower | longer / shorter | earlier sooner / later | newest latest newer / oldest older | true /
-false | public / private | local locally / remote remotely | synchronous synchronously /
-asynchronous asynchronously | import imports imported / export exports exported | encrypt encrypts
-encrypted / decrypt decrypts decrypted | succeed succeeds succeeded success successful
-successfully / fail fails failed failure unsuccessful | valid / invalid | safe / unsafe dangerous
-| secure / insecure | online / offline | left / right | top / bottom | upper / lower | inside /
-outside | client clients client-side / server servers server-side | parent parents / child
-children | ascending / descending | required mandatory compulsory / optional optionally | mutable
-/ immutable | inclusive / exclusive | explicit explicitly / implicit implicitly | manual manually
-hand / automatic automatically | permanent permanently forever / temporary temporarily | dynamic
-dynamically / static statically | sequential sequentially serial / parallel | visible shown show
-shows displayed display displays / hidden hide hides invisible | lock locks locked / unlock
-unlocks unlocked | connect connects connected / disconnect disconnects disconnected | install
-installs installed / uninstall uninstalls uninstalled | with / without | same identical /
-different | strong stronger / weak weaker | cheap cheaper / expensive | easy easier / hard harder
-difficult | day daytime / night nighttime | morning / evening | hourly / daily / weekly / monthly
-/ yearly annually | north northern / south southern / east eastern / west western | white / black
-/ red / green / blue / yellow / orange / purple / brown | sender / receiver recipient | read-only
-/ writable | supported / unsupported deprecated | known / unknown | always / never / sometimes
-occasionally | often frequently / rarely seldom | publish publishes published / withdraw withdraws
-withdrawn unpublish | hot warm / cold cool | dry / wet moist humid | stable / unstable | push /
-pull | minute minutes / hour hours / day days / week weeks / month months / year years | monday /
-tuesday / wednesday / thursday / friday / saturday / sunday | january / february / march / april /
-june / july / august / september / october / november / december | keep keeps kept preserve
-preserves preserved retain retains / discard discards discarded lose loses lost | forward /
-backward backwards | vertical vertically / horizontal horizontally | rise rises / fall falls | win
-wins won / lose loses lost | buy bought / sell sold | expand expands / collapse collapses | upload
-uploads uploaded / download downloads downloaded | input / output | male / female | uppercase /
-lowercase | inbound incoming / outbound outgoing | positive / negative | even / odd | nearest
-closest / farthest furthest | free / paid
+loud louder / quiet quieter silent | enable enables enabled enabling / disable disables disabled
+disabling | before / after | increase increases increased increasing raise raises raised grow
+grows / decrease decreases decreased decreasing reduce reduces reduced shrink shrinks lower lowers
+lowered | allow allows allowed permit permits permitted / forbid forbids forbidden deny denies
+denied prohibit prohibits prohibited disallow disallows disallowed block blocks blocked | accept
+accepts accepted / reject rejects rejected refuse refuses refused | include includes included
+including / exclude excludes excluded excluding | add adds added adding insert inserts inserted
+append appends / remove removes removed removing delete deletes deleted deleting drop drops
+dropped | open opens opened / close closes closed shut | start starts started starting begin
+begins began begun / stop stops stopped stopping end ends ended finish finishes finished | first /
+last | minimum min least lowest smallest fewest / maximum max most highest largest biggest | above
+over exceeds / below under beneath | higher / lower | larger bigger greater / smaller | more /
+less fewer | faster quicker / slower | longer / shorter | earlier sooner / later | newest latest
+newer / oldest older | true / false | public / private | local locally / remote remotely |
+synchronous synchronously / asynchronous asynchronously | import imports imported / export exports
+exported | encrypt encrypts encrypted / decrypt decrypts decrypted | succeed succeeds succeeded
+success successful successfully / fail fails failed failure unsuccessful | valid / invalid | safe
+/ unsafe dangerous | secure / insecure | online / offline | left / right | top / bottom | upper /
+lower | inside / outside | client clients client-side / server servers server-side | parent
+parents / child children | ascending / descending | required mandatory compulsory / optional
+optionally | mutable / immutable | inclusive / exclusive | explicit explicitly / implicit
+implicitly | manual manually hand / automatic automatically | permanent permanently forever /
+temporary temporarily | dynamic dynamically / static statically | sequential sequentially serial /
+parallel | visible shown show shows displayed display displays / hidden hide hides invisible |
+lock locks locked / unlock unlocks unlocked | connect connects connected / disconnect disconnects
+disconnected | install installs installed / uninstall uninstalls uninstalled | with / without |
+same identical / different | strong stronger / weak weaker | cheap cheaper / expensive | easy
+easier / hard harder difficult | day daytime / night nighttime | morning / noon / evening / night
+| hourly / daily / weekly / monthly / yearly annually | north northern / south southern / east
+eastern / west western | white / black / red / green / blue / yellow / orange / purple / brown |
+sender / receiver recipient | read-only / writable | supported / unsupported deprecated | known /
+unknown | always / never / sometimes occasionally | often frequently / rarely seldom | publish
+publishes published / withdraw withdraws withdrawn unpublish | hot warm / cold cool | dry / wet
+moist humid | stable / unstable | push / pull | minute minutes / hour hours / day days / week
+weeks / month months / year years | monday / tuesday / wednesday / thursday / friday / saturday /
+sunday | january / february / march / april / june / july / august / september / october /
+november / december | keep keeps kept preserve preserves preserved retain retains / discard
+discards discarded lose loses lost | forward / backward backwards | vertical vertically /
+horizontal horizontally | rise rises / fall falls | win wins won / lose loses lost | buy bought /
+sell sold | expand expands / collapse collapses | upload uploads uploaded / download downloads
+downloaded | input / output | male / female | uppercase / lowercase | inbound incoming / outbound
+outgoing | positive / negative | even / odd | nearest closest / farthest furthest | free / paid
 """
 GROUPS: list[dict[str, int]] = [
     {word: side for side, words in enumerate(group.split("/")) for word in words.split()}
@@ -128,8 +130,9 @@ PARTIAL = frozenset(
     "partially mostly certain half majority generally typically nearly almost".split()
 )  # fmt: skip
 EXCLUSIVE = re.compile(
-    r"\b(?:only|solely|exclusively|nothing (?:else|but)|no (?:other|one else)|just|alone|except"
-    r"|unless|sole|none but|not \w+ until|limited to|restricted to|single)\b"
+    r"\b(?:only|solely|exclusively|nothing (?:else|but)|no (?:other|one else)|no one but|sole"
+    r"|nobody but|just|alone|except|unless|none but|not \w+ until|limited to|restricted to"
+    r"|single)\b"
 )
 ONLY = re.compile(r"\b(?:only|solely|exclusively|nothing but|no other)\b")
 
@@ -141,6 +144,8 @@ WEAK = re.compile(
 )
 HEDGED = re.compile(r"\b(?:may|might|could|possibly|perhaps|probably|likely|can)\b")
 
+PART_END = re.compile(r"[;:.!?](?=\s|$)")
+NEAR = 4  # words on either side
 # Of these, what stands on which side matters: "A before B".
 DIRECTED = ("before", "after", "than", "until", "instead of", "rather than", "over", "into", "from")
 TURNED = {"before": "after", "after": "before"}
@@ -181,7 +186,7 @@ class Stance:
                 found[0] in negators or found[0].endswith(("n't", "n´t")) or found[0] == "cannot"
             ):
                 continue
-            if found[0] == "not" and self.lowered[found.end() :].startswith((" only", " just")):
+            if NO_DENIAL.match(self.lowered, found.end()):
                 continue
             following = CLAUSE_END.split(self.lowered[found.end() :], maxsplit=1)[0]
             yield tuple(
@@ -212,7 +217,7 @@ def contradiction(claim: Stance, source: Stance, around: Stance) -> str:
 
     `source` is the one sentence that is nearest to the claim, `around` it and its neighbours.
     """
-    checks = (_negation, _bounds, _opposites, _order, _quantifiers, _modals)
+    checks = (_negation, _bounds, _opposites, _exchanged, _order, _quantifiers, _modals)
     return next((said for check in checks if (said := check(claim, source, around))), "")
 
 
@@ -265,6 +270,28 @@ def _opposites(claim: Stance, source: Stance, around: Stance) -> str:
         if mine == theirs:
             return f"it says “{word}” where the passage says “{other}”"
     return ""
+
+
+def _exchanged(claim: Stance, source: Stance, around: Stance) -> str:
+    """Where the source has both sides of an opposite: which of them it says of the same."""
+    for word in claim.words:
+        for number in GROUPS_OF.get(word, ()):
+            group = GROUPS[number]
+            same = [w for w in source.words if group.get(w) == group[word]]
+            others = [w for w in source.words if w in group and group[w] != group[word]]
+            if not same or not others:
+                continue
+            mine = _near(claim, word)
+            nearer = max(len(mine & _near(source, other)) for other in others)
+            if nearer >= max(len(mine & _near(source, own)) for own in same) + 2:
+                return f"the passage says of something else that it is “{word}”"
+    return ""
+
+
+def _near(stance: Stance, word: str) -> set[str]:
+    """The words around the first place of this one."""
+    at = stance.words.index(word)
+    return {*stance.words[max(0, at - NEAR) : at], *stance.words[at + 1 : at + 1 + NEAR]}
 
 
 def _pairs(stance: Stance, word: str) -> Iterator[tuple[str, str]]:
@@ -323,7 +350,8 @@ def _sides(stance: Stance, word: str) -> tuple[set[str], set[str]] | None:
     found = re.search(rf"\b{word}\b", stance.lowered)
     if found is None:
         return None
-    left, right = stance.lowered[: found.start()], stance.lowered[found.end() :]
+    left = PART_END.split(stance.lowered[: found.start()])[-1]
+    right = PART_END.split(stance.lowered[found.end() :])[0]
     if not content_words(left, stance.language) and "," in right:
         right, _, left = right.partition(",")
     one, two = content_words(left, stance.language), content_words(right, stance.language)
@@ -331,10 +359,10 @@ def _sides(stance: Stance, word: str) -> tuple[set[str], set[str]] | None:
 
 
 def _quantifiers(claim: Stance, source: Stance, around: Stance) -> str:
-    said, there = set(claim.words), set(around.words)
+    said, there = set(_counted(claim)), set(around.words)
     if ONLY.search(claim.lowered) and not EXCLUSIVE.search(around.lowered):
         return "it says “only”, which the passage does not"
-    universal, partial = said & UNIVERSAL, set(source.words) & PARTIAL
+    universal, partial = said & UNIVERSAL, set(_counted(source)) & PARTIAL
     if universal and partial and not there & UNIVERSAL and not said & PARTIAL:
         return f"it says “{min(universal)}” where the passage says “{min(partial)}”"
     partly = said & PARTIAL
@@ -348,6 +376,13 @@ def _quantifiers(claim: Stance, source: Stance, around: Stance) -> str:
     return ""
 
 
+def _counted(stance: Stance) -> Iterator[str]:
+    """Without the "some" of "some 1000 ships"."""
+    for word, following in pairwise((*stance.words, "")):
+        if not (word in PARTIAL and following.isdigit()):
+            yield word
+
+
 def _head_of(stance: Stance, word: str) -> str:
     """The stem of the first word with a meaning of its own that follows."""
     after = stance.words[stance.words.index(word) + 1 :]
@@ -356,17 +391,13 @@ def _head_of(stance: Stance, word: str) -> str:
 
 
 def _modals(claim: Stance, source: Stance, around: Stance) -> str:
+    if claim.negated and source.negated:
+        return ""  # what must not be done may not be done
     mine = STRONG.search(claim.lowered), WEAK.search(claim.lowered)
     theirs = STRONG.search(source.lowered), WEAK.search(source.lowered)
-    if (
-        mine[0]
-        and not mine[1]
-        and theirs[1]
-        and not theirs[0]
-        and not STRONG.search(around.lowered)
-    ):
+    if mine[0] and not mine[1] and theirs[1] and not theirs[0]:
         return f"it says “{mine[0][0]}” where the passage says “{theirs[1][0]}”"
-    if mine[1] and not mine[0] and theirs[0] and not theirs[1] and not WEAK.search(around.lowered):
+    if mine[1] and not mine[0] and theirs[0] and not theirs[1]:
         return f"it says “{mine[1][0]}” where the passage says “{theirs[0][0]}”"
     return ""
 

@@ -61,7 +61,8 @@ NO_NOUNS = frozenset(
     "time times way ways thing things kind kinds type types part parts more most other others of "
     "different total or and to in on at is are was were the a an for by per from with than least "
     "as step steps option options case cases place places point points item items entry entries "
-    "value values such these those it them that which who new separate distinct".split()
+    "value values january february march april may june july august september october november "
+    "december such these those it them that which who new separate distinct".split()
 )
 
 ISO_DATE = re.compile(r"(?<![\w.-])(\d{4})-(0\d|1[0-2])-([0-2]\d|3[01])(?![\w-])")
@@ -89,7 +90,7 @@ class Quantity:
 
 def quantities(text: str, language: str = "en") -> list[Quantity]:
     """All numbers of a text without markup, in order."""
-    return list(_quantities(_joined_groups(_dates_spelled(text), language), primary(language)))
+    return list(_quantities(_joined_groups(dates_spelled(text), language), primary(language)))
 
 
 def missing(
@@ -165,11 +166,20 @@ def _in_digits(found: re.Match[str], after: str, language: str) -> Iterator[Quan
     elif glued == "x":
         glued = ""
     money = (found["money"] or "").strip()
-    yield _quantity(found[0].strip(), readings, money or glued or after, glued=bool(money or glued))
+    # "Lighthouse 4 requires": a version counts nothing.
+    version = re.search(r"[A-Z]\w*\s$", found.string[: found.start()]) is not None
+    unit = money or glued
+    yield _quantity(found[0].strip(), readings, unit or after, glued=bool(unit), version=version)
 
 
 def _quantity(
-    written: str, readings: set[str], after: str, *, weak: bool = False, glued: bool = False
+    written: str,
+    readings: set[str],
+    after: str,
+    *,
+    weak: bool = False,
+    glued: bool = False,
+    version: bool = False,
 ) -> Quantity:
     lowered = after.lower()
     if lowered in SCALES:
@@ -182,7 +192,8 @@ def _quantity(
         else None
     )
     if unit is None:
-        noun = "" if lowered in NO_NOUNS or not after.isalpha() or len(after) < 3 else lowered
+        counts = all(value.isdigit() for value in readings) and after.isalpha() and len(after) > 2
+        noun = lowered if counts and not version and lowered not in NO_NOUNS else ""
         return Quantity(written, frozenset(readings), noun=noun, weak=weak)
     kind, factor = unit
     base = frozenset(value * Decimal(factor) for value in _decimals(readings))
@@ -202,7 +213,7 @@ def _readings(digits: str, language: str) -> set[str]:
     return found or {digits.replace(",", ".")}
 
 
-def _dates_spelled(text: str) -> str:
+def dates_spelled(text: str) -> str:
     """2019-07-02 as 2 July 2019: the parts are compared, in whatever order they stand."""
     months = MONTHS.split()
     return ISO_DATE.sub(lambda m: f"{int(m[3])} {months[int(m[2]) - 1]} {m[1]}", text)

@@ -12,6 +12,15 @@ from chat.grounding.quantities import Quantity, quantities
 from chat.sentences import Kind, plain, sentences
 from chat.words import content_words
 
+# Stems of headings that say nothing of what a page is about.
+COMMON_TOPICS = frozenset(
+    content_words(
+        "introduction overview guide guides reference usage using use example examples getting "
+        "started start more next note notes basics advanced about first create creating add adding "
+        "make making work working set setting settings configure configuration options option run "
+        "running how question questions answer answers page pages documentation steps step what"
+    )
+)
 MOST_TOGETHER = 3  # sentences in a row that may bear out one sentence
 
 
@@ -84,6 +93,10 @@ class Text:
     spans: tuple[Span, ...]
 
     @cached_property
+    def every_word(self) -> frozenset[str]:
+        return self.heading.words.union(*(part.words for part in self.parts))
+
+    @cached_property
     def counts(self) -> Counter[str]:
         return Counter(word for part in self.parts for word in part.words)
 
@@ -100,6 +113,12 @@ def _spans(parts: Sequence[Said]) -> Iterator[Span]:
     for size in range(1, MOST_TOGETHER + 1):
         for first in range(len(parts) - size + 1):
             yield Span(tuple(parts[first : first + size]))
+
+
+@lru_cache(maxsize=1024)
+def topic_of(breadcrumb: str, language: str) -> frozenset[str]:
+    """What a passage is about: the words of its title and headings that are not everywhere."""
+    return frozenset(w for w in content_words(breadcrumb, language) if len(w) > 3) - COMMON_TOPICS
 
 
 def weights(words: Iterable[str], texts: Iterable[Text]) -> dict[str, float]:

@@ -48,13 +48,13 @@ class Statement:
     def claims(self) -> bool:
         """Whether it states anything that a source could bear out."""
         plain, words = self.said.plain.strip(), self.said.words
-        if plain.endswith(("?", "？")) or self.said.kind == "heading":
+        if plain.endswith(("?", "？", ":", "：")) or self.said.kind == "heading":
             return False
         if self.own:
             return True
         if MISSING.search(plain) and not TURNS.search(plain):
             return False
-        return bool(words - FILLERS) and not plain.endswith((":", "："))
+        return bool(words - FILLERS)
 
 
 def statements(answer: str, known: set[int], language: str) -> list[Statement]:

@@ -46,7 +46,7 @@ def test_code_may_be_copied_and_prose_dressed_as_code_may_not(form):
         "- one two three four\n- five six seven eight nine\n- ten eleven twelve thirteen",
         "1. One two three four.\n2. Five six seven eight nine.\n3. Ten eleven twelve thirteen.",
         "| one two three four | five six seven | eight nine ten eleven | twelve thirteen |",
-        "one two three four five [six](https://x.org/y) seven eight nine ten eleven twelve thirteen",
+        "one two three four five [six](https://x.org) seven eight nine ten eleven twelve thirteen",
         "one two three four five six really seven eight nine ten eleven twelve thirteen",
         "one two three four five 6 seven eight nine ten eleven twelve thirteen fourteen",
         "one two three four five six eight nine ten eleven twelve thirteen fourteen",
