@@ -1,7 +1,7 @@
 """What happens while a question is answered. Every transport sends these, in this order.
 
 start, then stage and sources, then delta and citation as the text grows, then claims; at the end
-exactly one of done and error.
+exactly one of done and error. A restart begins the text anew: delta and citation follow again.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Stage:
-    """`stage`: searching, writing, checking."""
+    """`stage`: searching, writing, rewriting."""
 
     type: ClassVar = "stage"
     stage: str
@@ -54,6 +54,14 @@ class Cited:
     quote_end: int
     trust_tier: str
     peer_reviewed: bool
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Forget the text and the citations so far: what follows is a whole new answer."""
+
+    type: ClassVar = "restart"
+    reason: str  # "copied": the first one repeated its sources word for word
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ class Error:
     message_id: str | None = None
 
 
-Event = Start | Stage | Sources | Delta | Cited | Claims | Done | Error
+Event = Start | Stage | Sources | Delta | Cited | Restart | Claims | Done | Error
 
 
 def as_json(event: Event) -> dict[str, Any]:

@@ -15,13 +15,14 @@ from chat.citations import CitationStream
 from chat.claims import Verdict, check_claims
 from chat.context import SelectionNotFound, cited_before, gather
 from chat.copying import copied_runs
-from chat.events import Cited, Claims, Delta, Error, Event, Sources, Stage, Start
+from chat.events import Cited, Claims, Delta, Error, Event, Restart, Sources, Stage, Start
 from chat.limits import TooManyQuestions, admit
 from chat.llm.base import ChatModel, ChatModelError, Completion
 from chat.models import Message
 from chat.phrases import NOT_IN_CONTENT, REFUSED, RETRACTED_ALONE, phrase
 from chat.prompting import build_prompt
 from chat.providers import get_chat_model
+from chat.rephrasing import Answer, second_answer
 from chat.retraction import RetractionNotice
 from chat.retrieval import NO_VECTORS, Found, Retriever
 from chat.rewriting import Rewritten, rewrite
@@ -72,7 +73,7 @@ class AnswerPipeline:
                 began = perf_counter()
                 yield Start(str(turn.conversation.pk), str(turn.message_id))
 
-                rewritten = await self._rewrite(turn)
+                rewritten = await self._stand_alone(turn)
                 query = rewritten.query
                 yield Stage("searching", query if query != turn.question else None)
                 found = await self._search(turn, rewritten)
@@ -94,7 +95,11 @@ class AnswerPipeline:
                     turn.text = phrase(REFUSED, turn.question, turn.language)
                     yield Delta(turn.text)
                 elif turn.text.strip():
-                    yield await asyncio.to_thread(self._check, turn)
+                    await asyncio.to_thread(self._check, turn)
+                    async with aclosing(self._rephrase(turn)) as rephrased:
+                        async for event in rephrased:
+                            yield event
+                    yield self._claims(turn)
                 else:
                     yield self._abstain(turn, found.passages)
                 turn.timings["total"] = _since(began)
@@ -124,7 +129,7 @@ class AnswerPipeline:
         else:
             yield turn.done()
 
-    async def _rewrite(self, turn: Turn) -> Rewritten:
+    async def _stand_alone(self, turn: Turn) -> Rewritten:
         """A query that stands alone; how it was made is kept in the trace."""
         began, context = perf_counter(), turn.context
         rewritten = await rewrite(
@@ -158,9 +163,9 @@ class AnswerPipeline:
         # Who quotes looks for sentences: "Why?" has no words to find any by, its query has.
         prompt = replace(prompt, question=found.query, max_calls=turn.calls_left)
         turn.trace["prompt"] = prompt_size(prompt)
+        turn.prompt = prompt
         stream = CitationStream(prompt.passages)
-        notice = phrase(RETRACTED_ALONE, turn.question, turn.language)
-        announced = RetractionNotice(notice, found.passages)
+        announced = self._announced(turn)
         cited: list[Cited] = []
         turn.cited = cited  # the same list: whatever happens, what was shown is saved
         async with self._unless_refused(turn), aclosing(self.model.stream(prompt)) as outputs:
@@ -168,12 +173,9 @@ class AnswerPipeline:
                 if isinstance(output, Completion):
                     turn.model = output.model
                     turn.trace["attempts"] = [vars(attempt) for attempt in output.failed]
-                    turn.usage = {
-                        "prompt_tokens": output.prompt_tokens,
-                        "completion_tokens": output.completion_tokens,
-                        "cost": output.cost,
-                        "finish_reason": output.finish_reason,
-                    }
+                    turn.calls_left -= 1 + len(output.failed)
+                    turn.add_usage(output)
+                    turn.usage["finish_reason"] = output.finish_reason
                     parts = announced.finish(stream.finish())
                 else:
                     parts = announced.feed(stream.feed(output.text))
@@ -187,6 +189,10 @@ class AnswerPipeline:
         turn.trace["unknown_markers"] = stream.unknown_markers
         turn.trace["says_nothing_found"] = stream.says_nothing_found
 
+    def _announced(self, turn: Turn) -> RetractionNotice:
+        notice = phrase(RETRACTED_ALONE, turn.question, turn.language)
+        return RetractionNotice(notice, list(turn.passages.values()))
+
     @asynccontextmanager
     async def _unless_refused(self, turn: Turn) -> AsyncIterator[None]:
         """A provider that refuses a question before its first word has given an answer."""
@@ -198,18 +204,65 @@ class AnswerPipeline:
                 raise
             turn.outcome = Message.Outcome.REFUSED
 
-    def _check(self, turn: Turn) -> Claims:
+    async def _rephrase(self, turn: Turn) -> AsyncGenerator[Event, None]:
+        """An answer that copies gets one more call, and gives way to what is better."""
+        asks = settings.REWRITE_COPIES and self.model.writes_prose
+        if not (asks and turn.copied and turn.prompt and turn.calls_left > 0):
+            return
+        yield Stage("rewriting")
+        began = perf_counter()
+        first = Answer(turn.text, turn.cited, turn.claims, turn.copied)
+        second = await second_answer(self.model, turn.prompt, first)
+        turn.add_usage(second.completion)
+        answer = second.answer
+        await asyncio.to_thread(self._examine, answer, turn)
+        better = not second.failed and answer.is_better_than(first)
+        turn.timings["rewriting"] = _since(began)
+        turn.trace["rewriting"] = {
+            "kept": "second" if better else "first", "failed": second.failed,
+            "copied_words": [first.copied_words, answer.copied_words],
+        }  # fmt: skip
+        if not better:
+            return
+        # Whoever leaves from here on leaves as much of the second answer as was shown.
+        turn.text, turn.cited, turn.claims, turn.copied = "", [], (), ()
+        turn.outcome = Message.Outcome.NONE
+        turn.trace["unknown_markers"] = second.unknown_markers
+        yield Restart("copied")
+        for part in self._announced(turn).finish(second.parts):
+            if isinstance(part, Cited):
+                turn.cited = [*turn.cited, part]
+                yield part
+            else:
+                turn.text += part
+                yield Delta(part)
+        turn.claims, turn.copied = answer.claims, answer.copied
+        self._decide(turn)
+
+    def _check(self, turn: Turn) -> None:
         """Claim ledger and copy check; they decide the outcome."""
-        cited = {c.number: turn.passages[c.chunk_id] for c in turn.cited}
-        turn.claims = check_claims(
-            turn.text, cited, retrieved=[*turn.passages.values()], vectors=get_local_embedder()
+        answer = Answer(turn.text, turn.cited)
+        self._examine(answer, turn)
+        turn.claims, turn.copied = answer.claims, answer.copied
+        self._decide(turn)
+
+    def _examine(self, answer: Answer, turn: Turn) -> None:
+        passages = [*turn.passages.values()]
+        places = {chunk_id: place for place, chunk_id in enumerate(turn.passages)}
+        answer.claims = check_claims(
+            answer.text,
+            {c.number: turn.passages[c.chunk_id] for c in answer.cited},
+            retrieved=passages,
+            vectors=get_local_embedder(),
         )
-        turn.copied = copied_runs(
-            turn.text,
-            [passage.text for passage in turn.passages.values()],
+        answer.copied = copied_runs(
+            answer.text,
+            [passage.text for passage in passages],
             limit=settings.COPY_LIMIT_WORDS,
-            cited={c.number: [*turn.passages].index(c.chunk_id) for c in turn.cited},
+            cited={c.number: places[c.chunk_id] for c in answer.cited},
         )
+
+    def _decide(self, turn: Turn) -> None:
         verdicts = {claim.verdict for claim in turn.claims}
         if Verdict.UNSUPPORTED in verdicts or Verdict.SUPPORTED not in verdicts:
             turn.outcome = Message.Outcome.PARTIAL
@@ -219,6 +272,8 @@ class AnswerPipeline:
             turn.outcome = Message.Outcome.PARTIAL
         else:
             turn.outcome = Message.Outcome.ANSWERED
+
+    def _claims(self, turn: Turn) -> Claims:
         return Claims(
             [claim_json(claim) for claim in turn.claims],
             [{"start": run.start, "end": run.end, "words": run.words} for run in turn.copied],

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from string import ascii_lowercase, digits
@@ -51,6 +52,20 @@ def build_prompt(
     ]
     messages = (PromptMessage("system", system), *recent, PromptMessage("user", question))
     return Prompt(messages=messages, question=question, passages=marked)
+
+
+def build_rewrite(prompt: Prompt, answer: str, copied: Sequence[str]) -> Prompt:
+    """What a model is asked that shall put its own answer, with its markers, into other words."""
+    fenced = [_fenced(marked) for marked in prompt.passages if f"[{marked.marker}]" in answer]
+    system = "\n\n".join([instructions("rewrite"), "Passages:", *fenced])
+    close = "\n".join(f"- {text}" for text in copied)
+    messages = (
+        PromptMessage("system", system),
+        PromptMessage("user", prompt.question),
+        PromptMessage("assistant", answer),
+        PromptMessage("user", f"Too close to the passages:\n{close}\n\nPut it into other words."),
+    )
+    return replace(prompt, messages=messages, max_calls=1)
 
 
 def _fenced(marked: MarkedPassage) -> str:

@@ -14,7 +14,7 @@ from chat.claims import CheckedClaim
 from chat.context import NOTHING, Context, Surroundings
 from chat.copying import CopiedRun
 from chat.events import Cited, Done
-from chat.llm.base import PromptMessage
+from chat.llm.base import Completion, Prompt, PromptMessage
 from chat.llm.fallback import MAX_CALLS
 from chat.models import Citation, Claim, Conversation, Message
 from documents.passages import Passage
@@ -46,6 +46,7 @@ class Turn:
     usage: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     trace: dict[str, Any] = field(default_factory=dict)
+    prompt: Prompt | None = None  # what the model was asked; not saved
     stop_requested: bool = False
     surroundings: Surroundings = field(default_factory=Surroundings)  # as the caller tells
     context: Context = NOTHING  # what was found of them
@@ -54,6 +55,20 @@ class Turn:
     @property
     def language(self) -> str:
         return self.conversation.corpus.language
+
+    def add_usage(self, completion: Completion | None) -> None:
+        """Of one more model call."""
+        if completion is None:
+            return
+        known, cost = self.usage, completion.cost
+        if known.get("cost") is not None:
+            cost = known["cost"] + (cost or 0.0)
+        self.usage = {
+            "prompt_tokens": known.get("prompt_tokens", 0) + completion.prompt_tokens,
+            "completion_tokens": known.get("completion_tokens", 0) + completion.completion_tokens,
+            "cost": cost,
+            "finish_reason": known.get("finish_reason", completion.finish_reason),
+        }
 
     def done(self) -> Done:
         return Done(

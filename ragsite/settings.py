@@ -241,6 +241,8 @@ MODEL_TOTAL_TIMEOUT = env.float("MODEL_TOTAL_TIMEOUT", default=120.0)
 
 # Words in a row that an answer may share with a passage outside a quotation.
 COPY_LIMIT_WORDS = env.int("COPY_LIMIT_WORDS", default=12)
+# An answer that copies more is put into other words by one more call of the model.
+REWRITE_COPIES = env.bool("REWRITE_COPIES", default=True)
 
 
 # --- Ingestion ------------------------------------------------------------------------------------

@@ -56,6 +56,20 @@ def test_an_abstention_names_the_nearest_sections(corpus, page):
     assert page.locator("article a.cite").count() == 0
 
 
+def test_a_second_answer_takes_the_place_of_the_first(corpus, page, monkeypatch):
+    copy = "The log is written to a second disk every night at three o'clock [{marker:1}]."
+    own = "Every night at three, the log goes to a second disk [{marker:1}]."
+    pipeline = replace(AnswerPipeline.from_settings(), model=ScriptedModel([copy], [own]))
+    monkeypatch.setattr(AnswerPipeline, "from_settings", classmethod(lambda cls: pipeline))
+
+    ask(page, "When is the log written to a second disk?")
+
+    assert (
+        page.inner_text("article > div")
+        == "Every night at three, the log goes to a second disk [1]."
+    )
+
+
 def test_a_hostile_answer_is_text_and_nothing_else(corpus, page, monkeypatch):
     pipeline = replace(AnswerPipeline.from_settings(), model=ScriptedModel([HOSTILE]))
     monkeypatch.setattr(AnswerPipeline, "from_settings", classmethod(lambda cls: pipeline))

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from chat.auth.principal import Principal
 from chat.context import Surroundings
-from chat.events import Delta, Done, Error, Event, as_json
+from chat.events import Delta, Done, Error, Event, Restart, as_json
 from chat.models import Conversation
 from chat.pipeline import AnswerPipeline
 from chat.questions import InvalidQuestion, clean_question, clean_selection
@@ -77,6 +77,8 @@ class Command(BaseCommand):
         if isinstance(event, Delta):
             self.stdout.write(event.text, ending="")
             self.stdout.flush()
+        elif isinstance(event, Restart):
+            self.stdout.write(self.style.NOTICE("\n\n(once more, in other words)\n"))
         elif isinstance(event, Done):
             self.stdout.write("\n")
             for citation in event.citations:

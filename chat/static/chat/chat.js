@@ -9,7 +9,7 @@ const corpus = document.getElementById("corpus");
 const send = document.getElementById("send");
 const stop = document.getElementById("stop");
 
-const STAGES = { searching: "Searching…", writing: "Writing…", checking: "Checking…" };
+const STAGES = { searching: "Searching…", writing: "Writing…", rewriting: "Putting it into other words…" };
 const OUTCOMES = {
   answered: "answered", partial: "partly supported: see the marked sentences",
   not_in_content: "not in the content", refused: "refused",
@@ -67,9 +67,11 @@ function receive(frame) {
   if (frame.type === "start") conversation = frame.conversation_id;
   if (frame.type === "stage") say(STAGES[frame.stage] || "");
   if (frame.type === "delta") { current.text += frame.text; draw(); }
+  if (frame.type === "restart") { current.text = ""; current.citations.clear(); draw(); }
   if (frame.type === "citation") { current.citations.set(frame.number, frame); draw(); }
   if (frame.type === "done") {
     current.text = frame.text;
+    current.citations.clear();
     for (const citation of frame.citations) current.citations.set(citation.number, citation);
     render(current);
     footer(current, frame);
