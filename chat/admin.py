@@ -66,7 +66,7 @@ def cited(message: Message) -> SafeString:
         SafeString("<br>"),
         '[{}] <a href="{}" rel="noreferrer">{}</a> “{}”',
         (
-            (c.number, c.url, " › ".join(c.heading_path) or c.title, c.quote)
+            (c.number, c.link or c.url, " › ".join(c.heading_path) or c.title, c.quote)
             for c in message.citations.all()
         ),
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from chat.events import Cited
+from chat.fragments import link_to
 from chat.llm.base import MarkedPassage
 from chat.sentences import Sentence, sentences
 from chat.words import content_words
@@ -98,7 +99,8 @@ class CitationStream:
         quote = best_sentence(said[-1].text if said else claim, passage)
         return Cited(
             number=number, chunk_id=str(passage.chunk_id), title=passage.title,
-            heading_path=list(passage.heading_path), url=passage.url, quote=quote.text,
+            heading_path=list(passage.heading_path), url=passage.url,
+            link=link_to(passage.url, passage.text, quote.start, quote.end), quote=quote.text,
             quote_start=quote.start, quote_end=quote.end, trust_tier=passage.trust_tier,
             peer_reviewed=passage.trust_tier == "peer-reviewed",
         )  # fmt: skip

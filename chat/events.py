@@ -49,6 +49,7 @@ class Cited:
     title: str
     heading_path: list[str]
     url: str
+    link: str  # the same, and the sentence for the browser to scroll to
     quote: str
     quote_start: int
     quote_end: int

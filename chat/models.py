@@ -172,6 +172,9 @@ class Citation(models.Model):
     title = models.CharField(max_length=500)
     heading_path = models.JSONField(default=list)
     url = models.CharField(max_length=1400)
+    link = models.TextField(
+        blank=True, help_text=_("The url and a text fragment: a browser scrolls to the sentence.")
+    )
     quote = models.TextField(help_text=_("Verbatim, as it stood in the source."))
     quote_start = models.PositiveIntegerField(help_text=_("Character in the chunk's text."))
     quote_end = models.PositiveIntegerField()

@@ -121,14 +121,18 @@ class NewConversationSerializer(serializers.Serializer[dict[str, Any]]):
 
 class CitationSerializer(serializers.ModelSerializer[Citation]):
     chunk_id = serializers.UUIDField()
+    link = serializers.SerializerMethodField(help_text="The url, and the sentence to scroll to.")
     peer_reviewed = serializers.SerializerMethodField()
 
     class Meta:
         model = Citation
         fields = [
-            "number", "chunk_id", "title", "heading_path", "url", "quote", "quote_start",
+            "number", "chunk_id", "title", "heading_path", "url", "link", "quote", "quote_start",
             "quote_end", "trust_tier", "peer_reviewed",
         ]  # fmt: skip
+
+    def get_link(self, citation: Citation) -> str:
+        return citation.link or citation.url  # of before there were links
 
     def get_peer_reviewed(self, citation: Citation) -> bool:
         return citation.trust_tier == TrustTier.PEER_REVIEWED

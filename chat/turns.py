@@ -85,8 +85,8 @@ class Turn:
 def citation_json(cited: Cited) -> dict[str, Any]:
     return {
         "number": cited.number, "chunk_id": cited.chunk_id, "title": cited.title,
-        "heading_path": cited.heading_path, "url": cited.url, "quote": cited.quote,
-        "quote_start": cited.quote_start, "quote_end": cited.quote_end,
+        "heading_path": cited.heading_path, "url": cited.url, "link": cited.link,
+        "quote": cited.quote, "quote_start": cited.quote_start, "quote_end": cited.quote_end,
         "trust_tier": cited.trust_tier, "peer_reviewed": cited.peer_reviewed,
     }  # fmt: skip
 
@@ -170,8 +170,8 @@ def _close_turn(turn: Turn) -> None:
         [
             Citation(
                 message_id=turn.message_id, number=c.number, chunk_id=UUID(c.chunk_id),
-                title=c.title[:500], heading_path=c.heading_path, url=c.url, quote=c.quote,
-                quote_start=c.quote_start, quote_end=c.quote_end,
+                title=c.title[:500], heading_path=c.heading_path, url=c.url, link=c.link,
+                quote=c.quote, quote_start=c.quote_start, quote_end=c.quote_end,
                 text_hash=turn.passages[c.chunk_id].text_hash, trust_tier=c.trust_tier,
             )
             for c in turn.cited

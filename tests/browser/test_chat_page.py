@@ -10,6 +10,7 @@ from chat.pipeline import AnswerPipeline
 pytestmark = pytest.mark.browser
 
 LAMP = "How often does the lamp turn?"
+TIMING = "https://docs.example.org/guide/lamp#timing:~:text=The%20lamp%20turns%20once"
 HOSTILE = (
     "<script>window.hit = 1</script><img src=x onerror='window.hit = 1'> "
     "![x](/static/chat/chat.css?leak) [go](javascript:window.hit=1) [out](https://evil.example) "
@@ -31,7 +32,7 @@ def test_an_answer_shows_its_citations_as_links_to_the_section(corpus, page):
 
     link = page.locator("article a.cite").first
     assert link.inner_text() == "[1]"
-    assert link.get_attribute("href") == "https://docs.example.org/guide/lamp#timing"
+    assert link.get_attribute("href").startswith(TIMING)
     assert "twelve seconds" in page.inner_text("article")
     assert "quotations, no model" in page.inner_text("article")
     assert page.inner_text("ol.citations li a") == "The lamp › Timing"
@@ -81,8 +82,8 @@ def test_a_hostile_answer_is_text_and_nothing_else(corpus, page, monkeypatch):
     answer = page.locator("article > div").first
     assert page.evaluate("window.hit") is None
     assert answer.locator("img, script, iframe, style").count() == 0
-    hrefs = [a.get_attribute("href") for a in answer.locator("a").all()]
-    assert set(hrefs) == {"https://docs.example.org/guide/lamp#timing"}
+    (href,) = {a.get_attribute("href") for a in answer.locator("a").all()}
+    assert href.startswith(TIMING)
     assert not [url for url in asked_for if "leak" in url or "evil" in url]
     assert page.locator("body").is_visible()
 
@@ -111,7 +112,7 @@ def test_the_section_behind_a_citation_is_found_on_the_page(transactional_db, si
     section = opened.value
     section.wait_for_load_state()
 
-    assert section.url.endswith("/read/site/guide/lamp#timing")
+    assert "/read/site/guide/lamp#timing:~:text=The%20lamp%20turns" in section.url
     assert section.inner_text(":target") == "Timing"
 
 

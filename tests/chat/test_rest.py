@@ -45,6 +45,8 @@ async def test_messages_are_listed_with_their_citations(corpus):
 
     assert [message["role"] for message in listed] == ["user", "assistant"]
     assert listed[1]["citations"] and listed[1]["claims"]
+    for citation in listed[1]["citations"]:
+        assert citation["link"].startswith(f"{citation['url']}:~:text=")
 
 
 async def test_a_conversation_can_be_renamed_and_deleted_with_everything_in_it(corpus):

@@ -12,7 +12,7 @@ from documents.threads import in_database_thread
 from tests.chat.clients import Socket, ask_json, ask_sse, sse_events, start_conversation
 
 QUESTION = "How do I restore a backup?"
-CITED = ("number", "chunk_id", "url", "quote", "quote_start", "quote_end", "heading_path")
+CITED = ("number", "chunk_id", "url", "link", "quote", "quote_start", "quote_end", "heading_path")
 
 
 def told(answer: dict) -> tuple:

@@ -109,7 +109,7 @@ function linkCitations(answer) {
 
 function link(place, text, className) {
   const a = document.createElement("a");
-  const address = new URL(place.url, location.href);
+  const address = new URL(place.link || place.url, location.href);
   if (address.protocol === "https:" || address.protocol === "http:") a.href = address.href;
   a.textContent = text;
   a.className = className;
