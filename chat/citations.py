@@ -20,6 +20,8 @@ NOTHING_FOUND = "none"  # the marker by which a model says that the passages hol
 OPENING = re.compile(r"\[[^\[\]\n]{0,60}$")
 BRACKETS = re.compile(r"\[([^\[\]\n]{1,60})\](?!\()")
 MARKER = re.compile(r"[a-z]\d[a-z]|\d{1,3}")
+# What could mean something else when a marker before it goes: "htt[z9z]ps://", "<[z9z]img".
+GROWS_TOGETHER = re.compile(r"[^\s,;?!]")
 FENCE = re.compile(r"^ {0,3}(?:> ?)*(```|~~~)", re.MULTILINE)
 
 
@@ -34,6 +36,7 @@ class CitationStream:
     unknown_markers: int = 0
     says_nothing_found: bool = False
     _held: str = ""
+    _dropped: bool = False  # a marker, since something was last shown
 
     def feed(self, part: str) -> Iterator[str | Cited]:
         held = self._held + part
@@ -63,7 +66,7 @@ class CitationStream:
             yield from self._show(found[0])
             return
         if markers == [NOTHING_FOUND]:
-            self.says_nothing_found = True
+            self.says_nothing_found = self._dropped = True
             return
         known = {marked.marker: marked.passage for marked in self.passages}
         if not any(m in known for m in markers) and not all(MARKER.fullmatch(m) for m in markers):
@@ -72,6 +75,7 @@ class CitationStream:
         for marker in markers:
             if marker not in known:
                 self.unknown_markers += 1
+                self._dropped = True
                 continue
             number = self.numbers.get(marker)
             if number is None:
@@ -84,9 +88,13 @@ class CitationStream:
                 yield from self._show(f"[{number}]")
 
     def _show(self, text: str) -> Iterator[str]:
-        if text:
-            self.text += text
-            yield text
+        if not text:
+            return
+        if self._dropped and self.text[-1:].strip() and GROWS_TOGETHER.match(text):
+            text = f" {text}"
+        self._dropped = False
+        self.text += text
+        yield text
 
     def _inside_code(self) -> bool:
         in_fence = len(FENCE.findall(self.text)) % 2 == 1

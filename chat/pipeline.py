@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from chat import evidence
-from chat.citations import CitationStream
+from chat.answer_stream import AnswerStream
 from chat.claims import Verdict, check_claims
 from chat.context import SelectionNotFound, cited_before, gather
 from chat.copying import copied_runs
@@ -23,7 +23,6 @@ from chat.phrases import NOT_IN_CONTENT, REFUSED, RETRACTED_ALONE, phrase
 from chat.prompting import build_prompt
 from chat.providers import get_chat_model
 from chat.rephrasing import Answer, second_answer
-from chat.retraction import RetractionNotice
 from chat.retrieval import NO_VECTORS, Found, Retriever
 from chat.rewriting import Rewritten, rewrite
 from chat.trace import prompt_size, trace_of
@@ -164,8 +163,7 @@ class AnswerPipeline:
         prompt = replace(prompt, question=found.query, max_calls=turn.calls_left)
         turn.trace["prompt"] = prompt_size(prompt)
         turn.prompt = prompt
-        stream = CitationStream(prompt.passages)
-        announced = self._announced(turn)
+        stream = AnswerStream(prompt.passages, self._notice(turn))
         cited: list[Cited] = []
         turn.cited = cited  # the same list: whatever happens, what was shown is saved
         async with self._unless_refused(turn), aclosing(self.model.stream(prompt)) as outputs:
@@ -176,9 +174,9 @@ class AnswerPipeline:
                     turn.calls_left -= 1 + len(output.failed)
                     turn.add_usage(output)
                     turn.usage["finish_reason"] = output.finish_reason
-                    parts = announced.finish(stream.finish())
+                    parts = stream.finish()
                 else:
-                    parts = announced.feed(stream.feed(output.text))
+                    parts = stream.feed(output.text)
                 for part in parts:
                     if isinstance(part, Cited):
                         cited.append(part)
@@ -186,12 +184,10 @@ class AnswerPipeline:
                     else:
                         turn.text += part
                         yield Delta(part)
-        turn.trace["unknown_markers"] = stream.unknown_markers
-        turn.trace["says_nothing_found"] = stream.says_nothing_found
+        turn.trace |= {**stream.counts, "says_nothing_found": stream.says_nothing_found}
 
-    def _announced(self, turn: Turn) -> RetractionNotice:
-        notice = phrase(RETRACTED_ALONE, turn.question, turn.language)
-        return RetractionNotice(notice, list(turn.passages.values()))
+    def _notice(self, turn: Turn) -> str:
+        return phrase(RETRACTED_ALONE, turn.question, turn.language)
 
     @asynccontextmanager
     async def _unless_refused(self, turn: Turn) -> AsyncIterator[None]:
@@ -212,7 +208,7 @@ class AnswerPipeline:
         yield Stage("rewriting")
         began = perf_counter()
         first = Answer(turn.text, turn.cited, turn.claims, turn.copied)
-        second = await second_answer(self.model, turn.prompt, first)
+        second = await second_answer(self.model, turn.prompt, first, notice=self._notice(turn))
         turn.add_usage(second.completion)
         answer = second.answer
         await asyncio.to_thread(self._examine, answer, turn)
@@ -227,9 +223,9 @@ class AnswerPipeline:
         # Whoever leaves from here on leaves as much of the second answer as was shown.
         turn.text, turn.cited, turn.claims, turn.copied = "", [], (), ()
         turn.outcome = Message.Outcome.NONE
-        turn.trace["unknown_markers"] = second.unknown_markers
+        turn.trace |= second.counts
         yield Restart("copied")
-        for part in self._announced(turn).finish(second.parts):
+        for part in second.parts:
             if isinstance(part, Cited):
                 turn.cited = [*turn.cited, part]
                 yield part

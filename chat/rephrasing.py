@@ -7,11 +7,12 @@ says that a new answer follows in place of what was read. Otherwise nobody hears
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
-from chat.citations import CitationStream
+from chat.answer_stream import AnswerStream
 from chat.claims import CheckedClaim, Verdict
 from chat.copying import CopiedRun
 from chat.events import Cited
@@ -58,7 +59,7 @@ class Second:
     parts: list[str | Cited] = field(default_factory=list)
     completion: Completion | None = None
     failed: str = ""  # why there is none
-    unknown_markers: int = 0
+    counts: Mapping[str, Any] = field(default_factory=dict)  # what was dropped
 
     @property
     def answer(self) -> Answer:
@@ -66,14 +67,14 @@ class Second:
         return Answer(text, [part for part in self.parts if isinstance(part, Cited)])
 
 
-async def second_answer(model: ChatModel, prompt: Prompt, first: Answer) -> Second:
+async def second_answer(model: ChatModel, prompt: Prompt, first: Answer, *, notice: str) -> Second:
     """One more call. Never raises for a model."""
     asked = build_rewrite(
         prompt,
         _with_markers(first, prompt),
         [first.text[run.start : run.end] for run in first.copied],
     )
-    second, stream = Second(), CitationStream(prompt.passages)
+    second, stream = Second(), AnswerStream(prompt.passages, notice)
     try:
         async with asyncio.timeout(SECONDS), aclosing(model.stream(asked)) as outputs:
             async for output in outputs:
@@ -85,7 +86,7 @@ async def second_answer(model: ChatModel, prompt: Prompt, first: Answer) -> Seco
     except (ChatModelError, TimeoutError) as error:
         second.failed = getattr(error, "code", "timeout")
         logger.warning("An answer was not put into other words (%s)", second.failed)
-    second.unknown_markers = stream.unknown_markers
+    second.counts = stream.counts
     if not second.failed and second.completion and second.completion.finish_reason != "stop":
         second.failed = second.completion.finish_reason
     return second

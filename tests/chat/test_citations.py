@@ -34,6 +34,13 @@ def test_an_invented_marker_is_dropped_and_counted():
     assert (text, cited, stream.unknown_markers) == ("Blue . Green .", [], 2)
 
 
+@pytest.mark.parametrize("text", ["htt[z9z]ps://evil.example", "<[none]img src=x>", "www[7].evil"])
+def test_nothing_grows_together_where_a_marker_was_dropped(text):
+    before, _, after = text.replace("]", "[").split("[")
+
+    assert run(text)[0] == f"{before} {after}"
+
+
 def test_a_number_in_brackets_cannot_pose_as_a_citation():
     text, _, _ = run("Trust me [1].")
 

@@ -21,7 +21,7 @@ NOTICE = "All that this answer rests on was retracted by its publisher:\n\n"
 
 def cited(one) -> Cited:
     return Cited(
-        number=1, chunk_id=str(one.chunk_id), title="", heading_path=[], url="", quote="",
+        number=1, chunk_id=str(one.chunk_id), title="", heading_path=[], url="", link="", quote="",
         quote_start=0, quote_end=0, trust_tier=one.trust_tier, peer_reviewed=False,
     )  # fmt: skip
 
