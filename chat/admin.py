@@ -1,5 +1,6 @@
 """Conversations with their citations, read-only; and API keys."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,8 @@ from rest_framework_api_key.models import APIKey
 from chat import trace
 from chat.evaluation import admin as _question_sets  # noqa: F401 - registers them
 from chat.evaluation.collecting import Collecting, collects, of_conversations, of_messages
-from chat.models import ApiKey, Conversation, Message
+from chat.models import ApiKey, Citation, Conversation, Message
+from chat.standing import Standing, standings
 from documents.models import Chunk
 
 # Why a candidate was left out, as chat/trace.py has it.
@@ -23,6 +25,13 @@ DROPPED: dict[Any, Any] = {
     trace.OVER_TOP_K: _("after the best"),
     trace.DUPLICATE: _("repeats another"),
     trace.NOT_LIVE: _("no longer live"),
+}
+# What became of what was cited, as chat/standing.py has it.
+STATES: dict[str, Any] = {
+    "current": _("unchanged since"),
+    "moved": _("the same text stands elsewhere now"),
+    "changed": _("the section has changed since"),
+    "gone": _("no longer there"),
 }
 admin.site.unregister(APIKey)  # the library's own, which knows no corpora
 
@@ -56,20 +65,32 @@ class MessageInline(admin.StackedInline):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("citations")
+
     @admin.display(description=_("citations"))
     def sources(self, message: Message) -> SafeString:
-        return cited(message)
+        # This inline lives for one page: all its citations are looked up at once.
+        if not hasattr(self, "_standings"):
+            conversation = message.conversation
+            of_all = Citation.objects.filter(message__conversation=conversation)
+            self._standings = standings(of_all, conversation.corpus_id)
+        return cited(message, self._standings)
 
 
-def cited(message: Message) -> SafeString:
+def cited(message: Message, known: Mapping[int, Standing]) -> SafeString:
     return format_html_join(
         SafeString("<br>"),
-        '[{}] <a href="{}" rel="noreferrer">{}</a> “{}”',
+        '[{}] <a href="{}" rel="noreferrer">{}</a> “{}” ({}, {})',
         (
-            (c.number, c.link or c.url, " › ".join(c.heading_path) or c.title, c.quote)
+            (
+                c.number, known[c.pk].moved_to or c.link or c.url,
+                " › ".join(c.heading_path) or c.title or c.url, c.quote,
+                c.get_trust_tier_display(), STATES[known[c.pk].state],
+            )
             for c in message.citations.all()
         ),
-    )
+    )  # fmt: skip
 
 
 @admin.register(Conversation)
@@ -117,7 +138,8 @@ class MessageAdmin(ReadOnly):
 
     @admin.display(description=_("citations"))
     def sources(self, message: Message) -> SafeString:
-        return cited(message)
+        known = standings(message.citations.all(), message.conversation.corpus_id)
+        return cited(message, known)
 
     @admin.display(description=_("claims"))
     def verdicts(self, message: Message) -> SafeString:

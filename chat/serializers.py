@@ -1,12 +1,15 @@
 """The shapes of the API: closed field lists, length limits, no free-form input."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chat.models import Citation, Claim, Conversation, Message
 from chat.questions import SELECTION_MAX_CHARS, InvalidQuestion, clean_question, clean_selection
+from chat.standing import Standing
 from documents.models import TrustTier
 
 MAX_NARROWING = 50  # values in one filter
@@ -138,6 +141,33 @@ class CitationSerializer(serializers.ModelSerializer[Citation]):
         return citation.trust_tier == TrustTier.PEER_REVIEWED
 
 
+class SavedCitationSerializer(CitationSerializer):
+    """Read again: with what became of its source. Wants `standings` in the context."""
+
+    standing = serializers.SerializerMethodField()
+    moved_to = serializers.SerializerMethodField(help_text="Where the same text stands now.")
+
+    class Meta(CitationSerializer.Meta):
+        fields = [*CitationSerializer.Meta.fields, "standing", "moved_to"]
+
+    @extend_schema_field(serializers.ChoiceField(["current", "moved", "changed", "gone"]))
+    def get_standing(self, citation: Citation) -> str:
+        return self._standing(citation).state
+
+    def get_moved_to(self, citation: Citation) -> str:
+        return self._standing(citation).moved_to
+
+    def to_representation(self, citation: Citation) -> dict[str, Any]:
+        shown = super().to_representation(citation)
+        if self._standing(citation).withheld:
+            shown |= {"title": "", "heading_path": [], "url": "", "link": "", "quote": ""}
+        return shown
+
+    def _standing(self, citation: Citation) -> Standing:
+        standings: Mapping[int, Standing] = self.context["standings"]
+        return standings[citation.pk]
+
+
 class ClaimSerializer(serializers.ModelSerializer[Claim]):
     citation = serializers.IntegerField(source="citation_number", allow_null=True)
 
@@ -147,7 +177,7 @@ class ClaimSerializer(serializers.ModelSerializer[Claim]):
 
 
 class MessageSerializer(serializers.ModelSerializer[Message]):
-    citations = CitationSerializer(many=True, read_only=True)
+    citations = SavedCitationSerializer(many=True, read_only=True)
     claims = ClaimSerializer(many=True, read_only=True)
 
     class Meta:

@@ -39,6 +39,7 @@ from chat.serializers import (
     SearchResultSerializer,
     SearchSerializer,
 )
+from chat.standing import standings
 from chat.turns import Turn, passage_json
 from documents.index.base import IndexUnavailable
 from documents.models import Corpus
@@ -131,12 +132,21 @@ class MessageList(generics.ListAPIView[Message]):
         mine = Conversation.objects.of(principal_of(self.request)).select_related("corpus")
         return get_object_or_404(mine, pk=self.kwargs["conversation_id"])
 
+    def paginate_queryset(self, queryset: Any) -> Any:
+        page = super().paginate_queryset(queryset)
+        cited = [citation for message in page or () for citation in message.citations.all()]
+        corpus_id = page[0].conversation.corpus_id if page else 0
+        self.standings = standings(cited, corpus_id)
+        return page
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "standings": getattr(self, "standings", {})}
+
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return Message.objects.none()
-        return Message.objects.filter(conversation=self.conversation()).prefetch_related(
-            "citations", "claims"
-        )
+        messages = Message.objects.filter(conversation=self.conversation())
+        return messages.select_related("conversation").prefetch_related("citations", "claims")
 
     @extend_schema(
         request=QuestionSerializer,

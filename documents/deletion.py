@@ -8,7 +8,8 @@ that no row names.
 
 Nothing caches answers. A process keeps the HTML of chunks it has shown (documents/rendering.py),
 by their text and in memory alone; it shows them for live rows only, so it is left to run out.
-Conversations keep the quotations they showed: they belong to whoever asked.
+Of citations, chat/receivers.py removes what they had copied of it. The text of an answer stays: it
+belongs to whoever asked (docs/decisions/0018).
 """
 
 import logging
@@ -147,7 +148,6 @@ class _Deletion:
                 [Tombstone(source=source, key=key, deleted_by=self.by[:200]) for key in here],
                 ignore_conflicts=True,
             )
-            documents_deleted.send(sender=Document, source=source, keys=here)
             failpoint("delete.writing")
         failpoint("delete.committed")
         return bool(here)
@@ -156,6 +156,7 @@ class _Deletion:
         self, source: Source, documents: QuerySet[Document], uploads: QuerySet[Upload]
     ) -> list[str]:
         found = dict(documents.values_list("key", "pk"))
+        urls = list(documents.values_list("url", flat=True))
         given = dict(uploads.values_list("key", "stored_as"))
         chunks = Chunk.objects.filter(document__in=found.values())
         self.chunks.update(chunks.values_list("pk", flat=True))
@@ -165,6 +166,7 @@ class _Deletion:
         self.names += [f"{source.slug}/{key}" for key in keys]
         documents.delete()  # and what the index has to be told, in the same transaction
         uploads.delete()
+        documents_deleted.send(sender=Document, source=source, keys=keys, urls=urls)
         return keys
 
     # Gone

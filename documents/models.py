@@ -351,7 +351,10 @@ class Chunk(models.Model):
 
     class Meta:
         ordering = ["document", "position"]
-        indexes = [models.Index(fields=["document", "position"], name="chunk_document_position")]
+        indexes = [
+            models.Index(fields=["document", "position"], name="chunk_document_position"),
+            models.Index(fields=["text_hash"], name="chunk_text_hash"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(line_end__gte=F("line_start")) & Q(char_end__gte=F("char_start")),

@@ -16,6 +16,7 @@ index_owes = Signal()
 # The interval of a source was changed: it may be due earlier than anybody thinks.
 schedule_changed = Signal()
 
-# These documents are gone for good: work that waits for them is not needed any more. Sent inside
-# of the transaction. Arguments: source, keys. Receivers return how many rows they removed.
+# These documents are gone for good: work that waits for them is not needed any more, and copies of
+# them go, too. Sent inside of the transaction. Arguments: source, keys, urls (where readers found
+# them). Receivers return how many rows they removed or changed.
 documents_deleted = Signal()
