@@ -10,5 +10,10 @@ urlpatterns = [
         views.MessageList.as_view(),
         name="messages",
     ),
+    path(
+        "messages/<uuid:message_id>/citations/",
+        views.MessageCitations.as_view(),
+        name="message-citations",
+    ),
     path("search/", views.SearchView.as_view(), name="search"),
 ]

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from django.db import connection
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.csrf import ensure_csrf_cookie
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import generics, status
 from rest_framework.pagination import CursorPagination
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -23,11 +23,13 @@ from chat.access import corpus_of, scope_of
 from chat.auth import schema as _registers_credentials  # noqa: F401
 from chat.auth import visitors
 from chat.auth.principal import Principal
+from chat.citation_styles import STYLES
 from chat.context import Surroundings, gather
 from chat.events import Done, Error, Event, as_json
 from chat.limits import TooManyQuestions, admit
 from chat.models import Conversation, Message
 from chat.pipeline import answer
+from chat.references import references
 from chat.retrieval import Found, Retriever
 from chat.serializers import (
     AnswerSerializer,
@@ -36,6 +38,7 @@ from chat.serializers import (
     NewConversationSerializer,
     ProblemSerializer,
     QuestionSerializer,
+    SavedCitationSerializer,
     SearchResultSerializer,
     SearchSerializer,
 )
@@ -226,6 +229,39 @@ async def last_event(events: AsyncGenerator[Event, None]) -> Done | Error:
 
 def as_problem(error: Error) -> Problem:
     return Problem(error.status, error.code, error.detail, retry_after=error.retry_after)
+
+
+class MessageCitations(APIView):
+    """What one answer cites, as its reader wants to quote it."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        return super().perform_content_negotiation(request, force=True)  # the style decides
+
+    @extend_schema(
+        parameters=[OpenApiParameter("style", str, enum=sorted(STYLES))],
+        responses={
+            (200, "application/json"): SavedCitationSerializer(many=True),
+            **{(200, style.media_type): str for style in STYLES.values()},
+            404: ProblemSerializer,
+        },
+    )
+    def get(self, request: Request, message_id: UUID) -> HttpResponseBase:
+        """As they are stored; with `style`, as references in that style."""
+        mine = Conversation.objects.of(principal_of(request))
+        messages = Message.objects.select_related("conversation").filter(conversation__in=mine)
+        message = get_object_or_404(messages, pk=message_id)
+        cited, corpus_id = list(message.citations.all()), message.conversation.corpus_id
+        name = request.query_params.get("style")
+        if name is None:
+            context = {"standings": standings(cited, corpus_id)}
+            return Response(SavedCitationSerializer(cited, many=True, context=context).data)
+        if name not in STYLES:
+            known = ", ".join(sorted(STYLES))
+            raise Problem(400, "unknown_style", f"The styles of citations are: {known}.")
+        found = references(cited, corpus_id, accessed=message.created_at.date(),
+                           absolute=request.build_absolute_uri)  # fmt: skip
+        style = STYLES[name]
+        return HttpResponse(style.write(found), content_type=f"{style.media_type}; charset=utf-8")
 
 
 class SearchView(APIView):

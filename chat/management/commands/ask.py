@@ -10,11 +10,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from chat.auth.principal import Principal
+from chat.citation_styles import STYLES, Style
 from chat.context import Surroundings
 from chat.events import Delta, Done, Error, Event, Restart, as_json
-from chat.models import Conversation
+from chat.models import Conversation, Message
 from chat.pipeline import AnswerPipeline
 from chat.questions import InvalidQuestion, clean_question, clean_selection
+from chat.references import references
 from chat.turns import Turn
 from documents.models import Corpus
 
@@ -30,7 +32,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--boost", action="store_true", help="from other sections as well, if they are better"
         )
-        parser.add_argument("--json", action="store_true", help="one event a line, as JSON")
+        shown = parser.add_mutually_exclusive_group()
+        shown.add_argument("--json", action="store_true", help="one event a line, as JSON")
+        shown.add_argument(
+            "--citations", choices=sorted(STYLES), help="the citations in this style, at the end"
+        )
 
     def handle(self, *, question: str, **options: Any) -> None:
         try:
@@ -48,6 +54,8 @@ class Command(BaseCommand):
         failure = asyncio.run(self._answer(pipeline, turn, as_lines=options["json"]))
         if failure:
             raise CommandError(f"{failure.detail} ({failure.code})")
+        if options["citations"]:
+            self._show_citations(turn, STYLES[options["citations"]])
 
     def _corpus(self, slug: str | None) -> Corpus:
         corpora = list(Corpus.objects.all() if slug is None else Corpus.objects.filter(slug=slug))
@@ -59,6 +67,14 @@ class Command(BaseCommand):
         if not corpora:
             raise CommandError("There is no corpus yet. Run: manage.py ingest <folder>")
         raise CommandError(f"Say which corpus, with --corpus. There are: {known}.")
+
+    def _show_citations(self, turn: Turn, style: Style) -> None:
+        answer = Message.objects.get(conversation=turn.conversation, role=Message.Role.ASSISTANT)
+        found = references(
+            list(answer.citations.all()), turn.conversation.corpus_id,
+            accessed=answer.created_at.date(), absolute=str,
+        )  # fmt: skip
+        self.stdout.write(f"\n{style.write(found).rstrip()}")
 
     async def _answer(
         self, pipeline: AnswerPipeline, turn: Turn, *, as_lines: bool
