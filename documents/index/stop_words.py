@@ -3,7 +3,7 @@
 Closed classes only: articles, pronouns, prepositions, conjunctions, particles, auxiliaries and
 question words, each in the forms that occur. Not the frequent words of a language, which published
 lists mix in (day, year, make, use): those are what somebody may ask about, and the IDF makes them
-count little anyway. See docs/decisions/0015-stop-words-and-languages.md.
+count little anyway. See docs/decisions/0015-languages.md.
 """
 
 from unicodedata import normalize
