@@ -42,6 +42,7 @@ def cohere_embedder() -> CohereEmbedder:
     )
 
 
+MULTILINGUAL = MultilingualEmbedder(settings.MODEL_DIR)  # one for all: it takes seconds to load
 NOT_INSTALLED = pytest.mark.skipif(
     find_spec(PACKAGE) is None, reason="requirements-multilingual.txt is not installed"
 )
@@ -62,7 +63,7 @@ def embedder(request: pytest.FixtureRequest) -> Embedder:
         "hashing": HashingEmbedder(),
         "bundled": BundledEmbedder(settings.MODEL_DIR),
         "bundled, two threads": BundledEmbedder(settings.MODEL_DIR, threads=2),
-        "multilingual": MultilingualEmbedder(settings.MODEL_DIR),
+        "multilingual": MULTILINGUAL,
         "cohere": cohere_embedder(),
         "cached": CachedEmbedder(HashingEmbedder()),
     }
