@@ -76,10 +76,12 @@ class AnswerPipeline:
                 query = rewritten.query
                 yield Stage("searching", query if query != turn.question else None)
                 found = await self._search(turn, rewritten)
+                if found.query != query:
+                    yield Stage("searching", found.query)
                 yield Sources([passage_json(p) for p in found.passages], found.degraded)
 
                 judged = await asyncio.to_thread(
-                    evidence.weigh, query, found.passages, found.candidates, turn.language
+                    evidence.weigh, found.query, found.passages, found.candidates, turn.language
                 )
                 turn.trace |= trace_of(turn.question, found, judged)
                 # A reader who points at a text has judged that it is about it.

@@ -1,5 +1,6 @@
 """From a query to passages. One `search()` serves chat, the API, the admin and the benchmarks."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from django.conf import settings
 from chat.context import NOTHING, Context, reasons
 from chat.providers import get_reranker
 from chat.reranking.base import Reranker, RerankError
+from chat.spelling import respelled, slips
 from chat.trace import NOT_LIVE, NOT_SELECTED
 from documents.embedding.base import EmbeddingError, QueryEmbedder, Vector
 from documents.index.base import IndexHit, IndexQuery, IndexSearcher
@@ -41,7 +43,8 @@ NOT_RERANKED = "not_reranked"  # the reranker failed; the fused order stands
 class Found:
     """Passages best first, how they came about, and milliseconds by stage."""
 
-    query: str
+    query: str  # as it was searched for in the end
+    respelled: dict[str, str] = field(default_factory=dict)  # slips of the pen, and what was meant
     passages: list[Passage] = field(default_factory=list)
     candidates: list[Passage] = field(default_factory=list)  # all that were fetched, as fused
     reranked: list[Passage] = field(default_factory=list)  # before trust was weighed
@@ -75,19 +78,15 @@ class Retriever:
         """The best passages of the scope; raises IndexUnavailable. `language` is the corpus's."""
         asked_in = language_of(query) or language
         found, top_k = Found(query), top_k or self.top_k
-        clock = _Clock(found.timings)
-        vector = await self._embed(query, {asked_in, language}, found)
-        clock.lap("embed")
-        found.candidates = await self._candidates(
-            IndexQuery(vector, encode_query(query, asked_in, language), scope),
-            max(self.fetch_k, top_k),
-            found,
-        )
-        if vector is not None and all(c.similarity is None for c in found.candidates):
-            found.degraded += [NO_VECTORS] if found.candidates else []  # not embedded yet
+        clock, depth = _Clock(found.timings), max(self.fetch_k, top_k)
+        languages = (asked_in, language)
+        await self._fetch(found, scope, languages, depth, clock)
+        found.respelled = await asyncio.to_thread(slips, query, found.candidates, language)
+        if found.respelled:
+            found.query = respelled(query, found.respelled)
+            await self._fetch(found, scope, languages, depth, clock)
         found.candidates = context.joined(found.candidates, top_k)
         found.context = reasons(context, found.candidates)
-        clock.lap("search")
         if context.only:  # nothing is ranked: the search has told how near the selection is
             found.passages = context.selection_of(found.candidates)
             kept = {passage.chunk_id for passage in found.passages}
@@ -95,21 +94,34 @@ class Retriever:
                 one.chunk_id: NOT_SELECTED for one in found.candidates if one.chunk_id not in kept
             }
             return found
-        found.reranked = await self._rerank(query, found, top_k)
+        found.reranked = await self._rerank(found, top_k)
         clock.lap("rerank")
         found.passages = context.weigh(weigh_by_trust(found.reranked))[:top_k]
         return found
 
-    async def _embed(self, query: str, languages: set[str], found: Found) -> Vector | None:
+    async def _fetch(
+        self, found: Found, scope: Scope, languages: tuple[str, str], limit: int, clock: "_Clock"
+    ) -> None:
+        """The candidates of `found.query`."""
+        vector = await self._embed(found, languages)
+        clock.lap("embed")
+        query = IndexQuery(vector, encode_query(found.query, *languages), scope)
+        found.candidates = await self._candidates(query, limit, found)
+        unknown = all(candidate.similarity is None for candidate in found.candidates)
+        if vector is not None and found.candidates and unknown:  # not embedded yet
+            _degrade(found, NO_VECTORS)
+        clock.lap("search")
+
+    async def _embed(self, found: Found, languages: tuple[str, str]) -> Vector | None:
         if self.embedder is not None:
             known = self.embedder.languages
             if known is not None and known.isdisjoint(map(primary, languages)):
                 return None  # by words alone, which is better here and so no degradation
             try:
-                return await self.embedder.embed_query(query)
+                return await self.embedder.embed_query(found.query)
             except EmbeddingError as error:
                 logger.warning("Searching by words alone: %s", error)
-        found.degraded.append(NO_VECTORS)
+        _degrade(found, NO_VECTORS)
         return None
 
     async def _candidates(self, query: IndexQuery, limit: int, found: Found) -> list[Passage]:
@@ -123,13 +135,13 @@ class Retriever:
         found.dropped = {hit.chunk_id: NOT_LIVE for hit in hits if hit.chunk_id not in live}
         return candidates
 
-    async def _rerank(self, query: str, found: Found, top_k: int) -> list[Passage]:
+    async def _rerank(self, found: Found, top_k: int) -> list[Passage]:
         # Twice as many as are wanted: trust may still reorder them.
         try:
-            return await self.reranker.rerank(query, found.candidates, top_k=2 * top_k)
+            return await self.reranker.rerank(found.query, found.candidates, top_k=2 * top_k)
         except RerankError as error:
             logger.warning("Keeping the fused order: %s", error)
-            found.degraded.append(NOT_RERANKED)
+            _degrade(found, NOT_RERANKED)
             return found.candidates[: 2 * top_k]
 
 
@@ -149,11 +161,18 @@ def weigh_by_trust(passages: Sequence[Passage]) -> list[Passage]:
     return sorted(weighted, key=lambda passage: -passage.score)
 
 
+def _degrade(found: Found, reason: str) -> None:
+    """Noted once, also when it happens to the query as it was typed and as it was meant."""
+    if reason not in found.degraded:
+        found.degraded.append(reason)
+
+
 class _Clock:
     def __init__(self, timings: dict[str, float]) -> None:
         self.timings, self.last = timings, perf_counter()
 
     def lap(self, stage: str) -> None:
         now = perf_counter()
-        self.timings[stage] = round((now - self.last) * 1000, 2)
+        spent = self.timings.get(stage, 0) + (now - self.last) * 1000
+        self.timings[stage] = round(spent, 2)
         self.last = now

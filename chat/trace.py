@@ -1,7 +1,7 @@
 """How an answer came about, kept with it: ids instead of texts, and only what was there.
 
     {"question": the question, if something else was searched for, "query": …,
-     "evidence": what the gate saw, "degraded": […],
+     "respelled": {"serch": "search"}, "evidence": what the gate saw, "degraded": […],
      "rewrite": {"method": "model", …}, "context": {"page": …, "selection": …, "cited": …},
      "candidates": {"columns": ["id", "fused", …], "rows": [[…], …], "more": 12},
      "prompt": {"messages": …, "characters": …, "passages": …, "history": …},
@@ -37,6 +37,8 @@ def trace_of(question: str, found: "Found", judged: "Evidence") -> dict[str, Any
     trace: dict[str, Any] = {"query": found.query, "evidence": _short_numbers(vars(judged))}
     if question != found.query:
         trace["question"] = question
+    if found.respelled:
+        trace["respelled"] = dict(found.respelled)
     if found.degraded:
         trace["degraded"] = list(found.degraded)
     return {**trace, "candidates": _table(_rows(found))}

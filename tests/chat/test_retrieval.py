@@ -100,3 +100,25 @@ async def test_a_withdrawn_document_and_a_disabled_chunk_are_gone_from_the_next_
     found = await retriever.search("lamp restore", scope)
 
     assert not {"timing", "colours", "restore"} & {p.url.partition("#")[2] for p in found.passages}
+
+
+async def test_a_misspelled_word_is_searched_for_as_it_was_meant(corpus):
+    scope = Scope(frozenset([corpus.pk]))
+    retriever = replace(Retriever.from_settings(), embedder=None)  # by words, which must be exact
+
+    found = await retriever.search("light the lamp and restroe a bakcup", scope)
+
+    assert found.query == "light the lamp and restore a backup"
+    assert found.respelled == {"restroe": "restore", "bakcup": "backup"}
+    assert found.passages[0].heading_path[-1] == "Restore"
+    assert found.degraded == ["no_vectors"]  # noted once for two searches
+
+
+async def test_what_is_spelled_as_the_content_spells_it_is_searched_once(corpus):
+    real = Retriever.from_settings()
+    retriever = replace(real, index=LaggingIndex(real.index))
+
+    found = await retriever.search("restore a backup in Zanzibar", Scope(frozenset([corpus.pk])))
+
+    assert len(retriever.index.limits) == 1
+    assert (found.query, found.respelled) == ("restore a backup in Zanzibar", {})
