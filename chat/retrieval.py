@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 
 from chat.context import NOTHING, Context, reasons
+from chat.ordering import mixed, weigh_by_page
 from chat.providers import get_reranker
 from chat.reranking.base import Reranker, RerankError
 from chat.spelling import respelled, slips
@@ -47,6 +48,7 @@ class Found:
     respelled: dict[str, str] = field(default_factory=dict)  # slips of the pen, and what was meant
     passages: list[Passage] = field(default_factory=list)
     candidates: list[Passage] = field(default_factory=list)  # all that were fetched, as fused
+    ordered: list[Passage] = field(default_factory=list)  # the same, pages weighed
     reranked: list[Passage] = field(default_factory=list)  # before trust was weighed
     context: dict[UUID, str] = field(default_factory=dict)  # by chunk: why it weighs more
     dropped: dict[UUID, str] = field(default_factory=dict)  # by chunk: why (see chat/trace.py)
@@ -94,9 +96,10 @@ class Retriever:
                 one.chunk_id: NOT_SELECTED for one in found.candidates if one.chunk_id not in kept
             }
             return found
-        found.reranked = await self._rerank(found, top_k)
+        found.ordered = weigh_by_page(found.candidates)
+        found.reranked = await self._rerank(found)
         clock.lap("rerank")
-        found.passages = context.weigh(weigh_by_trust(found.reranked))[:top_k]
+        found.passages = mixed(context.weigh(weigh_by_trust(found.reranked)), top_k)
         return found
 
     async def _fetch(
@@ -135,14 +138,15 @@ class Retriever:
         found.dropped = {hit.chunk_id: NOT_LIVE for hit in hits if hit.chunk_id not in live}
         return candidates
 
-    async def _rerank(self, found: Found, top_k: int) -> list[Passage]:
-        # Twice as many as are wanted: trust may still reorder them.
+    async def _rerank(self, found: Found) -> list[Passage]:
+        # All of them: trust and their places may still reorder them.
+        every = len(found.ordered)
         try:
-            return await self.reranker.rerank(found.query, found.candidates, top_k=2 * top_k)
+            return await self.reranker.rerank(found.query, found.ordered, top_k=every)
         except RerankError as error:
             logger.warning("Keeping the fused order: %s", error)
             _degrade(found, NOT_RERANKED)
-            return found.candidates[: 2 * top_k]
+            return found.ordered
 
 
 def _passages(hits: Sequence[IndexHit], scope: Scope) -> list[Passage]:

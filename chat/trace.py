@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chat.evidence import Evidence
     from chat.retrieval import Found
 
-KEPT_ROWS = 50  # with eight columns about five kilobytes
+KEPT_ROWS = 50  # with nine columns about five and a half kilobytes
 NOT_LIVE, OVER_TOP_K, DUPLICATE = "not_live", "over_top_k", "duplicate"
 NOT_SELECTED = "not_selected"  # the reader allowed the selected text alone
 # Of a passage as it was fused, under the name of its column; some indexes do not tell all of them.
@@ -63,11 +63,13 @@ def candidates(trace: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _rows(found: "Found") -> list[dict[str, Any]]:
     reranked = {} if _kept_order(found) else _ranks(found.reranked)
+    ordered = _ranks(found.ordered)
     final = _ranks(found.passages)
     rows = [
         {
             "id": passage.chunk_id.hex,
             **{column: _short(getattr(passage, name, None)) for column, name in FUSED.items()},
+            "page": ordered.get(passage.chunk_id, (None, None))[1],
             "rerank_rank": reranked.get(passage.chunk_id, (None, None))[0],
             "rerank": reranked.get(passage.chunk_id, (None, None))[1],
             "rank": final.get(passage.chunk_id, (None, None))[0],
@@ -96,8 +98,9 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _kept_order(found: "Found") -> bool:
     """Nothing reranked them."""
-    fused = {passage.chunk_id: passage.score for passage in found.candidates}
-    return all(fused.get(passage.chunk_id) == passage.score for passage in found.reranked)
+    before = found.ordered or found.candidates
+    scores = {passage.chunk_id: passage.score for passage in before}
+    return all(scores.get(passage.chunk_id) == passage.score for passage in found.reranked)
 
 
 def _ranks(passages: Sequence[Passage]) -> dict[UUID, tuple[int, float]]:

@@ -59,10 +59,22 @@ def test_what_nothing_was_said_of_has_no_column():
     assert table["columns"] == ["id", "fused", "similarity", "rank", "score"]
 
 
+def test_pages_that_were_weighed_are_told_and_are_no_reranking():
+    fused = candidates(2)
+    found = Found("lamp", candidates=fused, ordered=[replace(fused[1], score=1.1), fused[0]])
+    found.reranked = found.passages = found.ordered
+
+    rows = trace.candidates(trace.trace_of("lamp", found, JUDGED))
+
+    assert [row["page"] for row in rows] == [1, 1.1]
+    assert "rerank" not in rows[0]
+
+
 def test_a_trace_is_small():
     fused = candidates(200)
-    reranked = [replace(found, score=found.score * 0.77) for found in fused[:12]]
+    reranked = [replace(found, score=found.score * 0.77) for found in fused]
     found = Found("lamp " * 20, candidates=fused, reranked=reranked, passages=reranked[:6])
+    found.ordered = [replace(found, score=found.score * 1.23) for found in fused]
 
     kept = trace.trace_of("another question", found, JUDGED)
 
