@@ -25,6 +25,7 @@ DROPPED: dict[Any, Any] = {
     trace.OVER_TOP_K: _("after the best"),
     trace.DUPLICATE: _("repeats another"),
     trace.NOT_LIVE: _("no longer live"),
+    trace.NOT_SELECTED: _("not in the selected text"),
 }
 # What became of what was cited, as chat/standing.py has it.
 STATES: dict[str, Any] = {

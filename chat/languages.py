@@ -7,6 +7,7 @@ for what a question leans on. Few words suffice for that, and no model.
 import re
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+")
+TOKEN = re.compile(r"[\w./'’-]+")  # file names, options and the like are one
 
 # They name nothing: pronouns, articles, prepositions, auxiliaries, and what questions are made of.
 FUNCTION_WORDS = {
@@ -78,3 +79,10 @@ def language_of(text: str, default: str) -> str:
     most = max(hits.values())
     best = [code for code, count in hits.items() if count == most]
     return best[0] if most and len(best) == 1 else default.lower().partition("-")[0]
+
+
+def naming(text: str, default: str) -> str:
+    """The text without its function words and punctuation, names as they are written."""
+    known = FUNCTION_WORDS.get(language_of(text, default), frozenset())
+    said = (token.strip("./'’-") for token in TOKEN.findall(text))
+    return " ".join(one for one in said if one and one.lower().replace("’", "'") not in known)

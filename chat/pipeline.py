@@ -139,7 +139,7 @@ class AnswerPipeline:
             selected=turn.surroundings.selection if context.selected else "", page=context.title,
         )  # fmt: skip
         if rewritten.method:
-            turn.trace["rewrite"] = {name: made for name, made in vars(rewritten).items() if made}
+            turn.trace["rewrite"] = rewritten.trace
             turn.timings["rewrite"] = _since(began)
         turn.calls_left -= rewritten.calls
         return rewritten

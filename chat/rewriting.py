@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from chat.languages import naming
 from chat.leaning import leans
 from chat.llm.base import ChatModel, ChatModelError, Prompt, PromptMessage, TextPart
 from chat.prompting import instructions
@@ -32,6 +33,11 @@ class Rewritten:
     error: str = ""  # why a model was asked in vain
 
     @property
+    def trace(self) -> dict[str, str | int]:
+        made = {"method": self.method, "calls": self.calls, "error": self.error}
+        return {name: value for name, value in made.items() if value}
+
+    @property
     def follows_up(self) -> bool:
         return self.method in ("rules", "model")
 
@@ -53,11 +59,12 @@ async def rewrite(
     model is asked.
     """
     if selected and leans(question, language):
-        return Rewritten(f"{selected[:EARLIER_CHARS]} {question}", "selection")
+        return Rewritten(_with(question, [selected], language), "selection")
     by_rules = condense(question, history, language)
     if by_rules == question:
-        on_page = page and leans(question, language)
-        return Rewritten(f"{page} {question}", "page") if on_page else Rewritten(question)
+        if page and leans(question, language):
+            return Rewritten(_with(question, [page], language), "page")
+        return Rewritten(question)
     if not model.writes_prose or deadline <= 0:
         return Rewritten(by_rules, "rules")
     try:
@@ -75,12 +82,21 @@ async def rewrite(
 
 
 def condense(question: str, history: Sequence[PromptMessage], language: str = "en") -> str:
-    """The question alone, or with the questions that it leans on in front."""
+    """The question, and in brackets what the questions that it leans on name.
+
+    Not the questions whole: what else they ask would weigh as much as what is asked now.
+    """
     earlier = [message.content for message in history if message.role == "user"]
-    query = [question]
-    while earlier and len(query) <= CHAIN and leans(query[0], language):
-        query.insert(0, earlier.pop()[:EARLIER_CHARS])
-    return " ".join(query)
+    chain = [question]
+    while earlier and len(chain) <= CHAIN and leans(chain[-1], language):
+        chain.append(earlier.pop())
+    return _with(question, chain[:0:-1], language)
+
+
+def _with(question: str, subjects: Sequence[str], language: str) -> str:
+    """The question, and in brackets what it is about: names alone."""
+    named = " ".join(naming(subject[:EARLIER_CHARS], language) for subject in subjects).strip()
+    return f"{question} ({named})" if named else question
 
 
 def _prompt(question: str, history: Sequence[PromptMessage]) -> Prompt:

@@ -119,7 +119,7 @@ async def test_a_follow_up_is_searched_with_the_question_before_it(corpus):
     events = await events_of(second)
 
     stage = next(event for event in events if isinstance(event, Stage))
-    assert stage.query == f"{LAMP} And which colours does it have?"
+    assert stage.query == "And which colours does it have? (lamp turn)"
 
 
 async def test_a_model_may_condense_a_follow_up_and_has_one_call_less_for_its_answer(corpus):
@@ -150,7 +150,7 @@ async def test_who_quotes_goes_by_the_query_and_who_writes_reads_the_question(co
     await events_of(second, pipeline)
 
     prompt = pipeline.model.prompts[0]
-    assert (prompt.question, prompt.messages[-1].content) == (f"{LAMP} Why?", "Why?")
+    assert (prompt.question, prompt.messages[-1].content) == ("Why? (lamp turn)", "Why?")
 
 
 async def test_a_question_that_stands_alone_costs_no_call_to_condense_it(corpus):

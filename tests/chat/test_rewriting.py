@@ -13,29 +13,39 @@ FIRST = "How do I restore a backup?"
 BEFORE = [PromptMessage("user", FIRST), PromptMessage("assistant", "So.")]
 
 
-def test_a_follow_up_carries_the_question_before_it():
-    assert condense("And on Windows?", BEFORE) == f"{FIRST} And on Windows?"
+def test_a_follow_up_carries_what_the_question_before_it_names():
+    assert condense("And on Windows?", BEFORE) == "And on Windows? (restore backup)"
+
+
+def test_names_are_carried_as_they_are_written():
+    before = [PromptMessage("user", "Where does docusaurus.config.js say onBrokenLinks, Eve?")]
+
+    assert condense("Why?", before) == "Why? (docusaurus.config.js say onBrokenLinks Eve)"
 
 
 def test_a_follow_up_of_a_follow_up_reaches_back_to_what_it_is_about():
     history = [*BEFORE, PromptMessage("user", "And on Windows?")]
 
-    assert condense("Why?", history) == f"{FIRST} And on Windows? Why?"
+    assert condense("Why?", history) == "Why? (restore backup Windows)"
 
 
 def test_nothing_older_than_the_question_that_stands_alone_is_carried():
     history = [PromptMessage("user", "What is CORS?"), *BEFORE]
 
-    assert condense("Why?", history) == f"{FIRST} Why?"
+    assert condense("Why?", history) == "Why? (restore backup)"
+
+
+def test_a_question_before_that_names_nothing_adds_nothing():
+    assert condense("Why?", [PromptMessage("user", "And then?")]) == "Why?"
 
 
 def test_a_chain_and_its_links_are_bounded():
-    history = [PromptMessage("user", f"And {'x' * 300} {number}?") for number in range(9)]
+    leaning = [PromptMessage("user", f"And number{number}?") for number in range(9)]
+    long = [PromptMessage("user", "y" * 9999)]
 
-    query = condense("Why?", [*history, PromptMessage("user", "And " + "y" * 999)])
-
-    assert query.count("And ") == CHAIN
-    assert len(query) <= CHAIN * (EARLIER_CHARS + 1) + len("Why?")
+    assert condense("Why?", leaning) == "Why? (number6 number7 number8)"
+    assert CHAIN == 3
+    assert condense("Why?", long) == f"Why? ({'y' * EARLIER_CHARS})"
 
 
 @pytest.mark.parametrize("question", ["What is the capital of Australia?", "lamp colours"])
@@ -89,7 +99,7 @@ async def test_no_model_is_asked_where_none_writes_prose_or_the_deadline_is_zero
 async def test_a_reply_that_is_no_query_of_this_conversation_is_dropped(reply):
     made, _model = await rewritten(reply)
 
-    assert (made.query, made.method) == (f"{FIRST} And on Windows?", "rules")
+    assert (made.query, made.method) == ("And on Windows? (restore backup)", "rules")
     assert (made.error, made.calls) == ("unusable", 1)
 
 

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from chat import trace
+from chat.context import Surroundings
 from chat.evidence import Evidence
 from chat.llm.base import ChatModelError, Prompt, PromptMessage
 from chat.llm.fallback import FallbackModel
@@ -99,7 +100,10 @@ async def test_an_answer_keeps_its_trace(corpus):
     await events_of(second)
 
     kept = (await Message.objects.aget(pk=second.message_id)).trace
-    assert (kept["question"], kept["query"]) == (second.question, f"{LAMP} {second.question}")
+    assert (kept["question"], kept["query"]) == (
+        second.question,
+        f"{second.question} (lamp turn)",
+    )
     assert kept["evidence"]["enough"] is True
     assert kept["prompt"]["history"] == 2
     shown = [row["id"] for row in trace.candidates(kept) if row.get("rank")]
@@ -167,6 +171,21 @@ def test_a_curator_reads_the_trace_as_a_table(corpus, admin):
     assert page.index("The lamp › Timing") < page.index("Backups")  # the best stands first
     assert "Searched for the question as it is." in page
     assert "over_top_k" not in page  # in words, not in codes
+
+
+def test_a_curator_reads_how_a_query_was_made_and_what_surrounded_the_question(corpus, admin):
+    turn = async_to_sync(ask)(corpus)
+    second = async_to_sync(new_turn)(corpus, "Why?", turn.conversation)
+    second.surroundings = Surroundings(page="https://docs.example.org/guide/lamp")
+    async_to_sync(events_of)(second)
+
+    address = reverse("admin:chat_message_change", args=[second.message_id])
+    page = admin.get(address).content.decode()
+
+    assert "Searched for: “Why? (lamp turn)”." in page
+    assert "The query was made by: rules." in page
+    assert "Context: page known, cited " in page
+    assert '<th scope="col">context</th>' in page
 
 
 @pytest.mark.parametrize("old", [{}, {"query": "x", "fetched": ["y"]}, {"candidates": {}}])
