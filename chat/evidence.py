@@ -1,41 +1,77 @@
 """Evidence gate: is there enough in the passages to answer at all? Decided before any model call.
 
-Three signals: how close the best passage is in meaning (cosine, where vectors exist), how many of
-the question's own words the best passages hold, and how many stand in none of the candidates. A
-search by words brings up every chunk that has a rare word: one that is in no candidate is most
-likely in no document. The thresholds were read off `benchmarks/abstention.py --sweep`.
+Six signals, weighed by a logistic regression that `benchmarks/gate.py` fits on question sets and
+writes to calibration.json, one for each embedding space. What they look at: the best passages hold
+the question's words, above all its names; the best one is near in meaning, and nearer than the
+rest of what was found; who asks for a number finds one. A passage that is merely about the same
+subject is near in meaning too, so the words decide as much as the vectors do.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
+from statistics import fmean, pstdev
 
+from chat.asked import AskedWord, asked_words, asks_for_a_number
+from chat.sentences import plain, sentences
 from chat.words import content_words
+from documents.index.language import language_of
+from documents.index.sparse import primary
 from documents.passages import Passage
 
+CALIBRATION = Path(__file__).with_name("calibration.json")
+BY_WORDS_ALONE, UNCALIBRATED = "words", "other"  # names beside those of embedding spaces
+
 LOOKED_AT = 3  # the best passages
+MOST_NAMES = 2  # more missing ones say no more
 MOST_SLIPS = 8
+FEW = 2  # of a keyword and a name, one missing word is not everything
+USUAL_SHARE = 0.25  # of words that are missing, in questions that are answered
 ALIKE = 0.8  # of the letters: a word with a slip of the pen still counts
-
-# With vectors: similarity + SHARE * word_share - ABSENT * absent_share must reach ENOUGH.
-SHARE, ABSENT, ENOUGH = 0.25, 3.0, 0.33
-# Without: word_share - ABSENT_ALONE * absent_share must reach ENOUGH_ALONE.
-ABSENT_ALONE, ENOUGH_ALONE = 1.5, 0.65
-
-# They ask, they do not say what about: whether a document has them means nothing.
-ASKING = (
-    "often many much long old far big fast soon mean explain tell show give want need get make "
-    "work possible way please help thing happen difference best good exactly actually really just"
+NUMBER = re.compile(  # digits that are no part of a version, a date, a path or an identifier
+    r"(?<![\w./#-])\d+(?:[.,]\d+)?%?(?![\w/-]|[.,]\d)|\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|once|twice|half|dozen|hundred"
+    r"|thousand|million)\b",
+    re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What speaks for and against an answer; the first four are bad when they are high."""
+
+    names: float  # of the question that the best passages do not hold: how many, at most two
+    words: float  # the share of its other words that they do not hold
+    rareness: float  # of those words, added up
+    number: float  # 1 if it asks for a number and the likely sentences have none
+    nearness: float | None  # the best cosine; None where only words were compared
+    stands_out: float | None  # that many standard deviations above the mean of all found
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Weights of a logistic regression over the signals, and the probability that is enough."""
+
+    bias: float
+    weights: Mapping[str, float]
+    enough: float
+
+    def chance(self, signals: Signals) -> float:
+        values = asdict(signals)
+        terms = (weight * (values[name] or 0.0) for name, weight in self.weights.items())
+        return 1 / (1 + math.exp(-(self.bias + sum(terms))))
 
 
 @dataclass(frozen=True)
 class Evidence:
     enough: bool
-    similarity: float | None
-    word_share: float  # of the question's content words, in the best passages
-    absent_share: float  # of the question's content words, in no candidate at all
+    chance: float  # that the passages answer, as it was calibrated
+    signals: Signals | None = None
+    missing: tuple[str, ...] = field(default=())  # words of the question, as they were written
 
 
 def weigh(
@@ -43,29 +79,81 @@ def weigh(
     passages: Sequence[Passage],
     candidates: Sequence[Passage],
     language: str = "en",
+    space: str = "",
 ) -> Evidence:
-    """Judge the question against the best passages, and all that were fetched."""
+    """Judge the question against the best passages, and all that were fetched. `space` names
+    what the vectors were made by (`EmbeddingSpace.vectors`)."""
     if not passages:
-        return Evidence(enough=False, similarity=None, word_share=0.0, absent_share=1.0)
+        return Evidence(enough=False, chance=0.0)
+    signals, missing = look(question, passages, candidates, language)
+    calibration = calibrated(space if signals.nearness is not None else BY_WORDS_ALONE)
+    chance = calibration.chance(signals)
+    return Evidence(chance >= calibration.enough, round(chance, 4), signals, missing)
+
+
+def look(
+    question: str, passages: Sequence[Passage], candidates: Sequence[Passage], language: str
+) -> tuple[Signals, tuple[str, ...]]:
+    """The signals, and the words of the question that the best passages do not hold."""
     best = passages[:LOOKED_AT]
-    asked = content_words(question, language) - content_words(ASKING)
-    total = max(1, len(asked))
-    share = len(held(asked, words_of(best, language))) / total
-    absent = 1 - len(held(asked, words_of(candidates, language))) / total
+    asked_in = language_of(question) or primary(language)
+    comparable = any(primary(passage.language or language) == asked_in for passage in best)
+    asked = asked_words(question, asked_in)
+    held_in = asked_in if comparable else primary(language)
+    absent = not_held(asked, set().union(*(words_of(passage, held_in) for passage in best)))
+    others = [word for word in absent if not word.is_name]
+    share = len(others) / max(FEW, sum(not word.is_name for word in asked))
+    if not comparable:
+        others, share = [], USUAL_SHARE  # words of another language say nothing; names mostly do
+    nearness, stands_out = standing_out(best, candidates)
+    needs_number = comparable and asks_for_a_number(question)
+    return Signals(
+        names=float(min(MOST_NAMES, sum(word.is_name for word in absent))),
+        words=round(share, 3),
+        rareness=round(sum(word.rareness for word in others), 3),
+        number=float(needs_number and not _holds_number(asked, best, held_in)),
+        nearness=nearness,
+        stands_out=stands_out,
+    ), tuple(word.surface for word in absent if comparable or word.is_name)
+
+
+def not_held(asked: Sequence[AskedWord], words: set[str]) -> list[AskedWord]:
+    """Those that are not among the words, nor nearly."""
+    absent = [word for word in asked if not word.stands_in(words)]
+    # Looking for look-alikes is slow; a question has a few slips of the pen, or it is none.
+    doubtful = [word for word in absent if len(word.stem) > 3][:MOST_SLIPS]
+    near = {word for word in doubtful if get_close_matches(word.stem, words, 1, ALIKE)}
+    return [word for word in absent if word not in near]
+
+
+def standing_out(
+    best: Sequence[Passage], candidates: Sequence[Passage]
+) -> tuple[float | None, float | None]:
+    """The best cosine, and its distance from the mean of all in standard deviations: that is free
+    of the scale that an embedding space happens to have."""
     known = [passage.similarity for passage in best if passage.similarity is not None]
-    similarity = max(known, default=None)
-    if similarity is None:
-        enough = share - ABSENT_ALONE * absent >= ENOUGH_ALONE
-    else:
-        enough = similarity + SHARE * share - ABSENT * absent >= ENOUGH
-    return Evidence(enough, similarity, round(share, 3), round(absent, 3))
+    if not known:
+        return None, None
+    every = [passage.similarity for passage in candidates if passage.similarity is not None]
+    spread = pstdev(every) if every else 0.0
+    away = (max(known) - fmean(every)) / spread if spread > 1e-6 else 0.0
+    return round(max(known), 4), round(away, 3)
 
 
-def words_of(passages: Sequence[Passage], language: str) -> set[str]:
-    found: set[str] = set()
+def _holds_number(asked: Sequence[AskedWord], passages: Sequence[Passage], language: str) -> bool:
+    """In a sentence that, with its headings, holds half of what was asked."""
     for passage in passages:
-        found |= _words(passage.breadcrumb, passage.text, language)
-    return found
+        above = content_words(passage.breadcrumb, language)
+        for part in sentences(passage.text):
+            if NUMBER.search(text := plain(part.text)):
+                said = above | content_words(text, language)
+                if 2 * sum(word.stands_in(said) for word in asked) >= len(asked):
+                    return True
+    return False
+
+
+def words_of(passage: Passage, language: str) -> frozenset[str]:
+    return _words(passage.breadcrumb, passage.text, language)
 
 
 @lru_cache(maxsize=2048)
@@ -74,9 +162,13 @@ def _words(breadcrumb: str, text: str, language: str) -> frozenset[str]:
     return frozenset(content_words(f"{breadcrumb}\n{text}", language))
 
 
-def held(asked: set[str], words: set[str]) -> set[str]:
-    """Those of the asked words that are among the others, or nearly."""
-    # Looking for look-alikes is slow; a question has a few slips of the pen, or it is none.
-    missing = sorted(word for word in asked - words if len(word) > 3)[:MOST_SLIPS]
-    near = {word for word in missing if get_close_matches(word, words, 1, ALIKE)}
-    return (asked & words) | near
+def calibrated(space: str) -> Calibration:
+    """Of this space; of none in particular where it was never calibrated."""
+    known = _calibrations()
+    return known.get(space) or known[UNCALIBRATED]
+
+
+@cache
+def _calibrations() -> Mapping[str, Calibration]:
+    stored = json.loads(CALIBRATION.read_text(encoding="utf-8"))
+    return {name: Calibration(**values) for name, values in stored.items()}

@@ -81,8 +81,9 @@ class AnswerPipeline:
                 yield Sources([passage_json(p) for p in found.passages], found.degraded)
 
                 judged = await asyncio.to_thread(
-                    evidence.weigh, found.query, found.passages, found.candidates, turn.language
-                )
+                    evidence.weigh, found.query, found.passages, found.candidates, turn.language,
+                    self.retriever.index.space.vectors,
+                )  # fmt: skip
                 turn.trace |= trace_of(turn.question, found, judged)
                 # A reader who points at a text has judged that it is about it.
                 pointed_at = turn.context.only and (self.model.writes_prose or rewritten.method)

@@ -34,7 +34,9 @@ class Rewritten:
 
     @property
     def trace(self) -> dict[str, str | int]:
-        made = {"method": self.method, "calls": self.calls, "error": self.error}
+        made: dict[str, str | int] = {
+            "method": self.method, "calls": self.calls, "error": self.error,
+        }  # fmt: skip
         return {name: value for name, value in made.items() if value}
 
     @property

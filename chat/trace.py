@@ -34,7 +34,7 @@ FUSED = {
 
 def trace_of(question: str, found: "Found", judged: "Evidence") -> dict[str, Any]:
     """What is known before the model is called."""
-    trace: dict[str, Any] = {"query": found.query, "evidence": _short_numbers(vars(judged))}
+    trace: dict[str, Any] = {"query": found.query, "evidence": _evidence(judged)}
     if question != found.query:
         trace["question"] = question
     if found.respelled:
@@ -107,10 +107,12 @@ def _ranks(passages: Sequence[Passage]) -> dict[UUID, tuple[int, float]]:
     return {p.chunk_id: (rank, _short(p.score)) for rank, p in enumerate(passages, start=1)}
 
 
-def _short_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _short(value) if isinstance(value, float) else value for name, value in values.items()
-    }
+def _evidence(judged: "Evidence") -> dict[str, Any]:
+    """The decision, the signals it was made from, and the words that were missed."""
+    signals = vars(judged.signals) if judged.signals else {}
+    told = {"enough": judged.enough, "chance": judged.chance, **signals}
+    told = {name: value for name, value in told.items() if value is not None}
+    return {**told, "missing": list(judged.missing)} if judged.missing else told
 
 
 def _short(score: float | None) -> Any:

@@ -40,7 +40,12 @@ class EmbeddingSpace:
     chunker: int = CHUNKER_VERSION
 
     def __str__(self) -> str:
-        return f"{self.provider}/{self.model}/{self.dimension}/c{self.chunker}"
+        return f"{self.vectors}/c{self.chunker}"
+
+    @property
+    def vectors(self) -> str:
+        """What its vectors were made by: the scale of their cosines does not depend on chunks."""
+        return f"{self.provider}/{self.model}/{self.dimension}"
 
 
 NO_DENSE_VECTORS = EmbeddingSpace(provider="none", model="bm25", dimension=0)

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from chat import trace
 from chat.context import Surroundings
-from chat.evidence import Evidence
+from chat.evidence import Evidence, Signals
 from chat.llm.base import ChatModelError, Prompt, PromptMessage
 from chat.llm.fallback import FallbackModel
 from chat.llm.scripted import ScriptedModel
@@ -25,7 +25,7 @@ from tests.chat.passages import passage
 from tests.chat.turns import events_of, new_turn
 
 LAMP = "How often does the lamp turn?"
-JUDGED = Evidence(enough=True, similarity=0.7123, word_share=0.667, absent_share=0.0)
+JUDGED = Evidence(True, 0.9123, Signals(1.0, 0.25, 0.4, 0.0, 0.7123, None), ("Lambda",))
 
 
 def candidates(count):
