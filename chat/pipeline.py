@@ -13,7 +13,7 @@ from django.db import DatabaseError
 from chat import evidence
 from chat.answer_stream import AnswerStream
 from chat.claims import Verdict, check_claims
-from chat.context import SelectionNotFound, cited_before, gather
+from chat.context import NOTHING, SelectionNotFound, cited_before, gather
 from chat.copying import copied_runs
 from chat.events import Cited, Claims, Delta, Error, Event, Restart, Sources, Stage, Start
 from chat.limits import TooManyQuestions, admit
@@ -65,9 +65,7 @@ class AnswerPipeline:
         """The events of one turn; the last is Done or Error, unless the caller stops listening."""
         try:
             await admit(turn.principal)
-            turn.context = await gather(
-                turn.surroundings, turn.scope, self.retriever.index, turn.language
-            )
+            await self._look_around(turn)
             async with recorded(turn):
                 began = perf_counter()
                 yield Start(str(turn.conversation.pk), str(turn.message_id))
@@ -130,6 +128,13 @@ class AnswerPipeline:
             yield self._failed(turn, "internal", "Something went wrong on our side.", 500)
         else:
             yield turn.done()
+
+    async def _look_around(self, turn: Turn) -> None:
+        """Before anything is saved: a selection that is nowhere is no question of ours."""
+        began, told = perf_counter(), turn.surroundings
+        turn.context = await gather(told, turn.scope, self.retriever.index, turn.language)
+        if turn.context is not NOTHING:
+            turn.timings["context"] = _since(began)
 
     async def _stand_alone(self, turn: Turn) -> Rewritten:
         """A query that stands alone; how it was made is kept in the trace."""

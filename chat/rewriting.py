@@ -35,8 +35,10 @@ class Rewritten:
     @property
     def trace(self) -> dict[str, str | int]:
         made: dict[str, str | int] = {
-            "method": self.method, "calls": self.calls, "error": self.error,
-        }  # fmt: skip
+            "method": self.method,
+            "calls": self.calls,
+            "error": self.error,
+        }
         return {name: value for name, value in made.items() if value}
 
     @property
@@ -60,13 +62,14 @@ async def rewrite(
     A model is asked only about the talk; if it fails, the rules stand. `deadline` in seconds; 0: no
     model is asked.
     """
-    if selected and leans(question, language):
-        return Rewritten(_with(question, [selected], language), "selection")
-    by_rules = condense(question, history, language)
-    if by_rules == question:
-        if page and leans(question, language):
-            return Rewritten(_with(question, [page], language), "page")
+    if not leans(question, language):
         return Rewritten(question)
+    if selected:
+        return Rewritten(_with(question, [selected], language), "selection")
+    if not history:
+        how = "page" if page else ""
+        return Rewritten(_with(question, [page], language), how)
+    by_rules = condense(question, history, language)
     if not model.writes_prose or deadline <= 0:
         return Rewritten(by_rules, "rules")
     try:

@@ -72,6 +72,32 @@ async def test_a_model_condenses_a_follow_up():
     assert (prompt.max_calls, prompt.max_tokens) == (1, 80)
 
 
+async def test_a_model_is_asked_even_if_the_rules_have_nothing_to_add():
+    before = [PromptMessage("user", "And then?"), PromptMessage("assistant", "Restore a backup.")]
+    made, _model = await rewritten("Why restore a backup?", question="Why?", history=before)
+
+    assert (made.query, made.method) == ("Why restore a backup?", "model")
+
+
+async def test_what_is_selected_goes_before_what_was_said():
+    model = ScriptedModel(["anything"])
+    made = await rewrite(
+        "Why?", BEFORE, model, deadline=5, selected="Light the lamp!", page="Backups"
+    )
+
+    assert (made.query, made.method) == ("Why? (Light lamp)", "selection")
+    assert not model.prompts
+
+
+async def test_the_page_is_what_a_first_question_leans_on():
+    options = {"deadline": 5, "page": "The lamp"}
+
+    assert (await rewrite("Why?", [], ScriptedModel(), **options)).query == "Why? (lamp)"
+    assert (await rewrite("Why?", BEFORE, ScriptedModel(["x"]), **options)).query == (
+        "Why? (restore backup)"
+    )
+
+
 async def test_no_model_is_asked_about_a_question_that_stands_alone():
     made, model = await rewritten("Something else", question="What is the capital of Australia?")
 
