@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from chat.grounding.likeness import Vectors, enough, score, undecided
-from chat.grounding.objections import missing_keys, objection
+from chat.grounding.objections import missing_keys, nearest, objection
+from chat.grounding.order import put_in_place
 from chat.grounding.quotations import Quotation, quotations
 from chat.grounding.spans import Said, Span, Text, share, text_of, topic_of, weights
 from chat.grounding.statements import Statement, statements
@@ -25,12 +26,15 @@ from documents.passages import Passage
 logger = logging.getLogger(__name__)
 
 LOOKED_AT = 6  # spans of a passage
+LONGEST = 2000  # characters of a sentence; comparing more would take too long
 ABOUT_THE_SAME = 2  # words: more in common, and two sentences speak of one thing
 CLEARLY = 0.85  # of the share: what speaks against a better span speaks against the claim
 NOT_THERE = "not in the cited passages: "
 LENGTH = 0.03  # of the share: what one more sentence in a span must bring
 STEP = re.compile(r"\d\.?")  # "Step 2" of a heading
-ADDRESS = re.compile(r"\]\(\s*<?([^)\s>]+)[^)]*\)|(https?://[^\s<>()\"“”\]]+[^\s<>()\"“”\].,;:!?])")
+ADDRESS = re.compile(
+    r"\]\(\s{0,4}<?([^()\s<>]{1,2000})|(https?://[^\s<>()\"“”\]]{1,2000}(?<![.,;:!?]))"
+)
 
 
 class Verdict(StrEnum):
@@ -142,6 +146,8 @@ class _Ledger:
     def check(self, statement: Statement) -> _Draft:
         if statement.said.kind == "code":
             return _Draft(statement, self._code(statement))
+        if len(statement.said.markdown) > LONGEST:
+            return _Draft(statement, _unsupported(statement, "too long to be checked"))
         if claim := self._foreign_link(statement) or self._quotations(statement):
             return _Draft(statement, claim)
         if not statement.claims or not words_of(statement.said.plain).words:
@@ -261,7 +267,11 @@ class _Ledger:
         return "these words in quotation marks stand in no passage"
 
 
-def weigh(claim: Said, texts: Mapping[int, Text], foreign: frozenset[str] = frozenset()) -> Weighed:
+def weigh(
+    claim: Said,
+    texts: Mapping[int, Text],
+    foreign: frozenset[str] = frozenset(),
+) -> Weighed:
     """The best span of the best citation; where one is not enough, two spans together.
 
     `foreign`: what other passages of the turn are about. A claim about that is not borne out by
@@ -275,7 +285,7 @@ def weigh(claim: Said, texts: Mapping[int, Text], foreign: frozenset[str] = froz
         pairs = [(top, other) for other in seconds if other and _adds(claim, top, other)]
         found = [_together(claim, pair, texts, worth) for pair in pairs]
         top = max([top, *found], key=_rank)
-    return _about_the_same(claim, top, texts, foreign)
+    return _in_its_place(claim, _about_the_same(claim, top, texts, foreign), texts, worth)
 
 
 def _rank(weighed: Weighed) -> float:
@@ -342,6 +352,16 @@ def _about_the_same(
         spelled = [w for w in claim.plain.split() if content_words(w, claim.language) & strange]
         return replace(weighed, objection=f"the passage does not speak of “{spelled[0]}”")
     return weighed
+
+
+def _in_its_place(
+    claim: Said, weighed: Weighed, texts: Mapping[int, Text], worth: dict[str, float]
+) -> Weighed:
+    if weighed.objection or len(weighed.spans) > 1:
+        return weighed
+    anchor = nearest(claim, weighed.spans[0], worth)
+    known = texts[weighed.number].every_word
+    return replace(weighed, objection=put_in_place(claim.stance, anchor.stance, known))
 
 
 def _too_far(weighed: Weighed, cosine: float | None) -> str:

@@ -134,7 +134,7 @@ def _inside_bars(text: str, start: int, end: int) -> tuple[int, int]:
 # --- Sentences inside a block -----------------------------------------------------------------
 
 PROTECTED = re.compile(
-    r"(`+)(?!`).+?(?<!`)\1(?!`)|!?\[[^\]\n]*\]\([^)\n]*\)|<[A-Za-z/][^<>\n]*>"
+    r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)|!?\[[^\]\n]*\]\([^)\n]*\)|<[A-Za-z/][^<>\n]*>"
     r"|(?:https?://|www\.)[^\s<>()\[\]]*[^\s<>()\[\].,;:!?…'\"。！？」]",
     re.DOTALL,
 )
@@ -217,7 +217,7 @@ def _ends(text: str, start: int, found: re.Match[str], following: int, end: int)
 
 # --- Without markup ---------------------------------------------------------------------------
 
-CODE_SPAN = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 LINK = re.compile(r"!?\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\((?:[^()\n]|\([^()\n]*\))*\)")
 REFERENCE_LINK = re.compile(r"!?\[([^\[\]\n]+)\]\[[^\[\]\n]*\]")
 FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]")

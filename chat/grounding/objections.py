@@ -3,14 +3,21 @@
 Numbers, names, negations and opposites: no likeness of words or meaning makes up for them.
 """
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from chat.grounding import quantities as amounts
 from chat.grounding.names import Name, holds
-from chat.grounding.polarity import contradiction, joined
+from chat.grounding.polarity import contradiction
 from chat.grounding.quantities import Quantity
 from chat.grounding.spans import Said, Span, Text, share
+from chat.grounding.stance import joined
 from chat.words import content_words
+
+WORD = re.compile(r"\w+")
+NEAR = 4  # words on either side of a number or name
+FAR_NEARER = 3  # words more in common
 
 
 def nearest(claim: Said, span: Span, worth: dict[str, float]) -> Said:
@@ -41,6 +48,8 @@ def objection(
         return f"the passage says this of {other}"
     if other := _number_of_another(claim, span):
         return f"the passage says this of {other}"
+    if key := _misplaced(claim, span):
+        return f"the passage says this of another than {key}"
     if counted := _counted_otherwise(claim, span, text):
         return f"the passage does not count {counted}"
     return contradiction(claim.stance, anchor.stance, joined([part.stance for part in span.parts]))
@@ -111,6 +120,47 @@ def _mentions(part: Said, quantity: Quantity) -> bool:
 
 def _identifiers(said: Said) -> list[Name]:
     return [name for name in said.names if _sort(name)]
+
+
+def _misplaced(claim: Said, span: Span) -> str:
+    """A number or name that stands where the passage has another one of its kind."""
+    theirs = [key for part in span.parts for key in _keys(part)]
+    mine = list(_keys(claim))
+    said = {key.name for key in mine}
+    for key in mine:
+        own = [len(key.near & other.near) for other in theirs if other.name == key.name]
+        rivals = [
+            len(key.near & other.near) for other in theirs
+            if other.kind == key.kind and other.name not in said
+        ]  # fmt: skip
+        if own and rivals and not key.weak and max(rivals) >= max(own) + FAR_NEARER:
+            return key.name
+    return ""
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A number or identifier: as it is compared, of which kind, and the words on both sides."""
+
+    name: str
+    kind: str
+    near: frozenset[tuple[str, bool]]
+    weak: bool = False
+
+
+def _keys(said: Said) -> Iterator[_Key]:
+    text = said.plain.lower()
+    found = [(q.written, q.unit, "|".join(sorted(q.readings)), q.weak) for q in said.quantities]
+    found += [(name.text, "name", name.text.lower(), False) for name in _identifiers(said)]
+    after: dict[str, int] = {}
+    for written, kind, name, weak in found:
+        at = text.find(written.lower(), after.get(kind, 0))
+        if at < 0:
+            continue
+        after[kind] = at + len(written)
+        left, right = WORD.findall(text[:at])[-NEAR:], WORD.findall(text[after[kind] :])[:NEAR]
+        near = [(word, False) for word in left] + [(word, True) for word in right]
+        yield _Key(name, kind, frozenset(near), weak)
 
 
 def _counted_otherwise(claim: Said, span: Span, text: Text) -> str:

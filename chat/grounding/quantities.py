@@ -19,7 +19,7 @@ second seconds sekunde sekunden segundo segundos seconde secondes | time 60 min 
 minutes minuten minuto minutos | time 3600 h hr hrs hour hours stunde stunden hora horas heure
 heures | time 86400 d day days tag tage tagen día días dia dias jour jours | time 604800 week
 weeks woche wochen semana semanas semaine semaines | month 1 month months monat monate monaten mes
-meses mois | month 12 year years yr yrs jahr jahre jahren año años an ans année années | data 1
+meses mois | month 12 year years yr yrs jahr jahre jahren año años ans année années | data 1
 byte bytes octets | data 1000 kb kilobyte kilobytes | data 1000000 mb megabyte megabytes | data
 1000000000 gb gigabyte gigabytes | data 1000000000000 tb terabyte terabytes | data 1024 kib | data
 1048576 mib | data 1073741824 gib | bit 1 bit bits | ratio 0.01 % percent pct prozent porcentaje
@@ -53,6 +53,7 @@ NUMBER_WORDS["en"] |= {word: str(30 + 10 * at) for at, word in enumerate(TENS.sp
 }  # fmt: skip
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 # A number word that is as often none: asked for only when it is written as a digit.
+ARTICLES = frozenset(["a", "an"])
 WEAK = frozenset("one once single double half dozen hundred thousand eins uno un".split())
 THIRD_TO_TWELFTH = "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
 ORDINALS = {word: f"{value}th" for value, word in enumerate(THIRD_TO_TWELFTH.split(), start=3)}
@@ -65,6 +66,7 @@ NO_NOUNS = frozenset(
     "december such these those it them that which who new separate distinct".split()
 )
 
+HALF = re.compile(r"(?i)\bhalf an? (?=\w)")
 ISO_DATE = re.compile(r"(?<![\w.-])(\d{4})-(0\d|1[0-2])-([0-2]\d|3[01])(?![\w-])")
 MONTHS = "January February March April May June July August September October November December"
 FOLLOWING = re.compile(r"[\s\u00a0-]*([A-Za-zµμÀ-ÿ%°$€]+)")
@@ -135,7 +137,9 @@ def _quantities(text: str, language: str) -> Iterator[Quantity]:
 def _in_words(word: str, after: str, known: dict[str, str]) -> Iterator[Quantity]:
     lowered = word.lower()
     tens, _, ones = lowered.partition("-")
-    if lowered in known:
+    if lowered in ARTICLES and after.lower() in UNITS and len(after) > 2:
+        value = "1"
+    elif lowered in known:
         value = known[lowered]
     elif tens in known and ones in known:
         value = str(int(Decimal(known[tens])) + int(Decimal(known[ones])))
@@ -144,13 +148,18 @@ def _in_words(word: str, after: str, known: dict[str, str]) -> Iterator[Quantity
         return
     else:
         return
-    yield _quantity(word, {value}, after, weak=lowered in WEAK)
+    # "one" alone may be a pronoun, "one hour" is an hour; and so is "an hour".
+    unit = after.lower() in UNITS and len(after) > 1
+    weak = lowered in ARTICLES or (lowered in WEAK and not unit)
+    yield _quantity(word, {value}, after, weak=weak)
 
 
 def _in_digits(found: re.Match[str], after: str, language: str) -> Iterator[Quantity]:
     digits = found["number"]
     if found["ordinal"]:
-        yield Quantity(found[0], frozenset([f"{digits}th"]))
+        words = [*WORDS.findall(found.string[: found.start()])[-1:], after]
+        dated = {digits} if any(word.capitalize() in MONTHS.split() for word in words) else set()
+        yield Quantity(found[0], frozenset([f"{digits}th", *dated]))
         return
     glued, sign = found["glued"] or "", "-" if found["sign"] else ""
     if glued and glued.lower() not in UNITS and glued not in ("k", "K", "M", "x"):
@@ -215,6 +224,7 @@ def _readings(digits: str, language: str) -> set[str]:
 
 def dates_spelled(text: str) -> str:
     """2019-07-02 as 2 July 2019: the parts are compared, in whatever order they stand."""
+    text = HALF.sub("0.5 ", text)
     months = MONTHS.split()
     return ISO_DATE.sub(lambda m: f"{int(m[3])} {months[int(m[2]) - 1]} {m[1]}", text)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from chat.grounding.names import Name, names
-from chat.grounding.polarity import Stance
 from chat.grounding.quantities import Quantity, quantities
+from chat.grounding.stance import Stance
 from chat.sentences import Kind, plain, sentences
 from chat.words import content_words
 

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 # Numbers stay whole, so that 16.14 is not 16, 14; signs that compare are words of their own.
 WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W_]+(?:_+[^\W_]+)*|[<>=!]=|[%≥≤≠±]")
 CODE = re.compile(
-    r"(?P<code>```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|(`+)(?!`).+?(?<!`)\2(?!`))", re.DOTALL
+    r"(?P<code>```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|(?<!`)(`+)(?!`).+?(?<!`)\2(?!`))", re.DOTALL
 )
 # What a reader does not see, or what is no word of the text: it is blanked out, so that every
 # offset stays what it was.

@@ -8,21 +8,11 @@ from chat.events import Cited, Claims
 from chat.llm.scripted import ScriptedModel
 from chat.models import Claim, Message
 from chat.pipeline import AnswerPipeline
-from tests.chat.scripted_answers import (
-    COPIED,
-    GOOD,
-    INVENTED_MARKERS,
-    PAGES,
-    QUESTION,
-    UNSUPPORTED,
-)
+from tests.chat.scripted import courier, lectures, lighthouse, manuals
 from tests.chat.turns import events_of, new_turn
 
-# Sound, and called unsupported all the same: what the ledger is known to be too strict for.
-SOUND = {text for texts in GOOD.values() for text in texts}
-FLAGGED_ALL_THE_SAME = {
-    "`/etc/lighthouse/config.toml` is read first, the environment after it {Steps}.",
-}
+SITES = {"lighthouse": lighthouse, "courier": courier, "lectures": lectures, "manuals": manuals}
+SOUND = {text for site in SITES.values() for texts in site.GOOD.values() for text in texts}
 
 
 class AttentiveModel(ScriptedModel):
@@ -41,21 +31,35 @@ class AttentiveModel(ScriptedModel):
 
 
 @pytest.fixture
-def site(write_pages, settings):
+def about(request):
+    """The material that a case is about."""
+    return SITES[getattr(request, "param", "lighthouse")]
+
+
+@pytest.fixture
+def site(write_pages, settings, about):
     settings.QUESTIONS_PER_MINUTE = 1000
-    return write_pages(PAGES)
+    return write_pages(about.PAGES)
 
 
-async def told(corpus, text):
-    """The turn of an answer, its events, and its rows."""
-    turn = await new_turn(corpus, QUESTION)
+def each(kinds):
+    """Every site with every kind of answer about it."""
+    cases = [(name, kind) for name, site in SITES.items() for kind in getattr(site, kinds)]
+    return pytest.mark.parametrize(
+        ("about", "kind"), cases, indirect=["about"], ids=[f"{n}: {k}" for n, k in cases]
+    )
+
+
+async def told(corpus, text, question=lighthouse.QUESTION):
+    """The turn of an answer, and its events."""
+    turn = await new_turn(corpus, question)
     pipeline = replace(AnswerPipeline.from_settings(), model=AttentiveModel([text]))
     return turn, await events_of(turn, pipeline)
 
 
-async def unsupported(corpus, text) -> bool:
+async def unsupported(corpus, text, question) -> bool:
     """As sent, as counted in the outcome, and as stored: all three, or none."""
-    turn, events = await told(corpus, text)
+    turn, events = await told(corpus, text, question)
     sent = next(event for event in events if isinstance(event, Claims))
     assert not (sent.copied and text in SOUND), text
     said = any(claim["verdict"] == "unsupported" for claim in sent.claims)
@@ -67,15 +71,24 @@ async def unsupported(corpus, text) -> bool:
     return message.outcome == "partial"
 
 
-@pytest.mark.parametrize("fault", UNSUPPORTED)
-async def test_a_fault_makes_the_answer_partial(corpus, fault):
-    missed = [text for text in UNSUPPORTED[fault] if not await unsupported(corpus, text)]
+@each("UNSUPPORTED")
+async def test_a_fault_makes_the_answer_partial(corpus, about, kind):
+    texts = about.UNSUPPORTED[kind]
+    missed = {text for text in texts if not await unsupported(corpus, text, about.QUESTION)}
 
-    assert missed == []
+    assert missed == about.MISSED & set(texts)
+
+
+@each("GOOD")
+async def test_a_sound_answer_is_let_alone(corpus, about, kind):
+    texts = about.GOOD[kind]
+    flagged = {text for text in texts if await unsupported(corpus, text, about.QUESTION)}
+
+    assert flagged == about.FLAGGED & set(texts)
 
 
 async def test_an_invented_marker_is_dropped_and_counted(corpus):
-    for text in INVENTED_MARKERS:
+    for text in lighthouse.INVENTED_MARKERS:
         turn, events = await told(corpus, text)
 
         assert turn.trace["unknown_markers"] > 0, text
@@ -83,9 +96,9 @@ async def test_an_invented_marker_is_dropped_and_counted(corpus):
         assert "[z9z]" not in turn.text and "[99]" not in turn.text
 
 
-@pytest.mark.parametrize("form", COPIED)
+@pytest.mark.parametrize("form", lighthouse.COPIED)
 async def test_a_copy_is_reported(corpus, form):
-    for text in COPIED[form]:
+    for text in lighthouse.COPIED[form]:
         _turn, events = await told(corpus, text)
 
         sent = next(event for event in events if isinstance(event, Claims))
@@ -93,15 +106,13 @@ async def test_a_copy_is_reported(corpus, form):
         assert events[-1].copied == sent.copied
 
 
-@pytest.mark.parametrize("form", GOOD)
-async def test_a_sound_answer_is_let_alone(corpus, form):
-    flagged = {text for text in GOOD[form] if await unsupported(corpus, text)}
+def test_there_are_enough_cases_and_hardly_any_is_misjudged():
+    """Of the lighthouse every fault is caught; the other sites were written without looking."""
+    bad = [text for site in SITES.values() for texts in site.UNSUPPORTED.values() for text in texts]
+    missed = set().union(*(site.MISSED for site in SITES.values()))
+    flagged = set().union(*(site.FLAGGED for site in SITES.values()))
 
-    assert flagged == FLAGGED_ALL_THE_SAME & set(GOOD[form])
-
-
-def test_there_are_enough_cases():
-    faults = [*UNSUPPORTED.values(), *COPIED.values(), INVENTED_MARKERS]
-
-    assert sum(map(len, faults)) >= 80
-    assert sum(map(len, GOOD.values())) >= 40
+    assert sum(map(len, lighthouse.UNSUPPORTED.values())) >= 80
+    assert not lighthouse.MISSED
+    assert len(missed) <= 0.03 * len(bad)
+    assert len(flagged) <= 0.05 * len(SOUND)

@@ -302,3 +302,11 @@ GOOD: dict[str, list[str]] = {
         "Run `lighthouse init --coast north` to install it {Steps}.",
     ],
 }
+
+# Wrong, and not found to be so.
+MISSED: set[str] = set()
+
+# Sound, and called unsupported all the same.
+FLAGGED = {
+    "`/etc/lighthouse/config.toml` is read first, the environment after it {Steps}.",
+}
