@@ -10,11 +10,12 @@ from uuid import UUID
 from django.conf import settings
 
 from chat.context import NOTHING, Context, reasons
+from chat.duplicates import duplicates
 from chat.ordering import mixed, weigh_by_page
 from chat.providers import get_reranker
 from chat.reranking.base import Reranker, RerankError
 from chat.spelling import respelled, slips
-from chat.trace import NOT_LIVE, NOT_SELECTED
+from chat.trace import DUPLICATE, NOT_LIVE, NOT_SELECTED
 from documents.embedding.base import EmbeddingError, QueryEmbedder, Vector
 from documents.index.base import IndexHit, IndexQuery, IndexSearcher
 from documents.index.language import language_of
@@ -37,6 +38,7 @@ TRUST_WEIGHTS = {
     TrustTier.RETRACTED: 0.3,
 }
 NO_VECTORS = "no_vectors"  # words alone were compared
+LOOKED_AT = 4  # times as many as are shown: further down a duplicate has no chance anyway
 NOT_RERANKED = "not_reranked"  # the reranker failed; the fused order stands
 
 
@@ -99,7 +101,7 @@ class Retriever:
         found.ordered = weigh_by_page(found.candidates)
         found.reranked = await self._rerank(found)
         clock.lap("rerank")
-        found.passages = mixed(context.weigh(weigh_by_trust(found.reranked)), top_k)
+        found.passages = await asyncio.to_thread(_arranged, found, context, top_k)
         return found
 
     async def _fetch(
@@ -154,6 +156,14 @@ def _passages(hits: Sequence[IndexHit], scope: Scope) -> list[Passage]:
 
 
 _live_passages = in_database_thread(_passages)
+
+
+def _arranged(found: Found, context: Context, top_k: int) -> list[Passage]:
+    """What is shown of what was ranked."""
+    ranked = context.weigh(weigh_by_trust(found.reranked))
+    same = duplicates(ranked[: LOOKED_AT * top_k])
+    found.dropped |= dict.fromkeys(same, DUPLICATE)
+    return mixed([passage for passage in ranked if passage.chunk_id not in same], top_k)
 
 
 def weigh_by_trust(passages: Sequence[Passage]) -> list[Passage]:

@@ -3,12 +3,15 @@
 from dataclasses import replace
 
 from chat.retrieval import Retriever, weigh_by_trust
+from chat.trace import DUPLICATE
 from documents.index.base import IndexHit
 from documents.index.sparse import encode_query
 from documents.models import Chunk, Document
+from documents.providers import get_embedder, get_index
 from documents.scope import Scope
 from documents.threads import in_database_thread
 from tests.chat.passages import passage
+from tests.documents.builders import index, make_source, publish
 
 
 def test_trust_multiplies_the_score():
@@ -122,3 +125,24 @@ async def test_what_is_spelled_as_the_content_spells_it_is_searched_once(corpus)
 
     assert len(retriever.index.limits) == 1
     assert (found.query, found.respelled) == ("restore a backup in Zanzibar", {})
+
+
+async def test_of_a_text_in_two_versions_the_more_trusted_one_is_shown(transactional_db):
+    text = "The lamp turns once in twelve seconds and shows three flashes."
+    source = await in_database_thread(make_source)()
+
+    def publish_both():
+        facts = {"title": "Lamp", "trust_tier": "community"}
+        (old,) = publish(source, "1.0/lamp", [text], **facts)[1]
+        (new,) = publish(source, "2.0/lamp", [text], **{**facts, "trust_tier": "official"})[1]
+        index(get_index(), get_embedder(), [old, new])
+        return old.pk, new.pk
+
+    old, new = await in_database_thread(publish_both)()
+
+    found = await Retriever.from_settings().search(
+        "how often does the lamp turn", Scope(frozenset([source.corpus_id]))
+    )
+
+    assert [shown.chunk_id for shown in found.passages] == [new]
+    assert found.dropped == {old: DUPLICATE}
