@@ -1,7 +1,7 @@
 """The words of a question, as the evidence gate weighs them: names count most, rare words more."""
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from chat.words import content_words
@@ -18,6 +18,7 @@ CAPITALS_MEAN_NOTHING = frozenset({"de"})
 LIKE_A_NAME = re.compile(
     r"[A-Z].*[A-Z]|[a-z][A-Z]|[^\W\d_].*\d|\w[._]\w"
 )  # LDAP, maxAge, gpt4, a.b
+INNER_CAPITAL = re.compile(r"[a-z][A-Z]|\w[._]\w")
 BEGINS_A_SENTENCE = re.compile(r"(?:^|[.?!:])[\s\"'“(¿¡]*$")
 FOR_A_NUMBER = re.compile(
     r"\bhow (?:many|much|long|often|big|large|fast|high|old)\b|\b(?:costs?|price|fee|percent"
@@ -41,10 +42,20 @@ class AskedWord:
     is_name: bool
     rareness: float
     meant: str | None = None
+    follows: str = ""  # the name right before this one, of which it may be the second half
 
     @property
     def stem(self) -> str:
         return self.stems[0]
+
+    def stands_together(self, texts: Iterable[str]) -> bool:
+        """A name of several words stands in one of these as such: "AWS Lambda", not each alone."""
+        if not self.follows:
+            return True
+        whole = re.compile(
+            rf"{re.escape(self.follows)}[\s-]{re.escape(self.surface)}", re.IGNORECASE
+        )
+        return any(whole.search(text) for text in texts)
 
     def stands_in(self, stems: Set[str]) -> bool:
         parts = self.stems[1:]
@@ -67,12 +78,14 @@ def asked_words(question: str, language: str) -> list[AskedWord]:
 
 def _words(question: str, language: str) -> Iterator[AskedWord]:
     capitals = language not in CAPITALS_MEAN_NOTHING and not _in_capitals(question)
-    end = 0
+    end, name = 0, ""
     for token in tokens(question):
         start = question.find(token, end)
         if start < 0:  # normalisation changed it
             start = end
         begins = bool(BEGINS_A_SENTENCE.search(question[:start]))
+        # Not two identifiers: who types keywords puts those side by side.
+        follows = name if start == end + 1 and not INNER_CAPITAL.search(token) else ""
         end = start + len(token)
         is_name = bool(LIKE_A_NAME.search(token)) or (
             capitals and token[:1].isupper() and not begins
@@ -81,7 +94,8 @@ def _words(question: str, language: str) -> Iterator[AskedWord]:
         rare = rareness(word or token) if language == "en" else 1.0
         slip = None if word is None else " ".join(terms_of(word, language).words)
         if stems := terms_of(token, language).words:
-            yield AskedWord(token, stems, is_name, rare, slip)
+            yield AskedWord(token, stems, is_name, rare, slip, follows if is_name else "")
+        name = token if is_name else ""
 
 
 def _in_capitals(question: str) -> bool:

@@ -101,6 +101,8 @@ def look(
     asked = asked_words(question, asked_in)
     held_in = asked_in if comparable else primary(language)
     absent = not_held(asked, set().union(*(words_of(passage, held_in) for passage in best)))
+    texts = [f"{passage.breadcrumb}\n{passage.text}" for passage in best]
+    absent += [w for w in asked if w not in absent and not w.stands_together(texts)]
     others = [word for word in absent if not word.is_name]
     share = len(others) / max(FEW, sum(not word.is_name for word in asked))
     if not comparable:

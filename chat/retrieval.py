@@ -85,7 +85,8 @@ class Retriever:
         clock, depth = _Clock(found.timings), max(self.fetch_k, top_k)
         languages = (asked_in, language)
         await self._fetch(found, scope, languages, depth, clock)
-        found.respelled = await asyncio.to_thread(slips, query, found.candidates, language)
+        if asked_in == primary(language):  # words of another language are no slips
+            found.respelled = await asyncio.to_thread(slips, query, found.candidates, language)
         if found.respelled:
             found.query = respelled(query, found.respelled)
             await self._fetch(found, scope, languages, depth, clock)

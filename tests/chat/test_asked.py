@@ -84,3 +84,15 @@ def test_each_word_counts_once():
 )
 def test_who_asks_for_a_number_is_known(question, expected):
     assert asks_for_a_number(question) is expected
+
+
+def test_a_name_of_two_words_must_stand_together():
+    _deploy, _aws, function = asked_words("Deploy on AWS Lambda", "en")
+
+    assert function.stands_together(["Use AWS-Lambda for it."])
+    assert not function.stands_together(["AWS has many services. Lambda is one of them."])
+
+
+def test_words_beside_a_name_need_not_stand_together():
+    assert all(word.stands_together([]) for word in asked_words("Deploy on AWS, Lambda", "en"))
+    assert all(word.stands_together([]) for word in asked_words("toName fromName", "en"))
