@@ -305,9 +305,10 @@ def main() -> None:
         if options.show:
             show(calibration, rows)
         if options.page:
-            from quality import write_block
+            from quality import PAGE, filled_in
 
-            write_block("gate", f"Embedding space {space}.\n\n{text}")
+            block = {"gate": f"Embedding space {space}.\n\n{text}"}
+            PAGE.write_text(filled_in(PAGE.read_text(encoding="utf-8"), block), encoding="utf-8")
 
 
 def write(calibrations: dict[str, Any]) -> None:

@@ -23,6 +23,14 @@ def models_are_configured(
                 id="chat.E001",
             )
         )
+    if not 0 <= settings.EVIDENCE_THRESHOLD <= 1:
+        found.append(
+            Error(
+                f"EVIDENCE_THRESHOLD is {settings.EVIDENCE_THRESHOLD}.",
+                hint="Set it to a chance between 0 and 1, or to 0 for what was calibrated.",
+                id="chat.E006",
+            )
+        )
     if settings.RERANKER == "cohere" and not settings.COHERE_API_KEY:
         found.append(
             Error(

@@ -80,15 +80,18 @@ def weigh(
     candidates: Sequence[Passage],
     language: str = "en",
     space: str = "",
+    threshold: float = 0.0,
 ) -> Evidence:
     """Judge the question against the best passages, and all that were fetched. `space` names
-    what the vectors were made by (`EmbeddingSpace.vectors`)."""
+    what the vectors were made by (`EmbeddingSpace.vectors`). `threshold` is the chance that is
+    enough, instead of the calibrated one unless it is 0."""
     if not passages:
         return Evidence(enough=False, chance=0.0)
     signals, missing = look(question, passages, candidates, language)
     calibration = calibrated(space if signals.nearness is not None else BY_WORDS_ALONE)
     chance = calibration.chance(signals)
-    return Evidence(chance >= calibration.enough, round(chance, 4), signals, missing)
+    enough = threshold or calibration.enough
+    return Evidence(chance >= enough, round(chance, 4), signals, missing)
 
 
 def look(

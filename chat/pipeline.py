@@ -80,7 +80,7 @@ class AnswerPipeline:
 
                 judged = await asyncio.to_thread(
                     evidence.weigh, found.query, found.passages, found.candidates, turn.language,
-                    self.retriever.index.space.vectors,
+                    self.retriever.index.space.vectors, settings.EVIDENCE_THRESHOLD,
                 )  # fmt: skip
                 turn.trace |= trace_of(turn.question, found, judged)
                 # A reader who points at a text has judged that it is about it.

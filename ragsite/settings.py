@@ -239,6 +239,9 @@ MODEL_TOTAL_TIMEOUT = env.float("MODEL_TOTAL_TIMEOUT", default=120.0)
 
 # --- Grounding ------------------------------------------------------------------------------------
 
+# The chance, 0 to 1, from which the passages are enough to answer from. 0: as it was calibrated for
+# the embedding space (benchmarks/gate.py).
+EVIDENCE_THRESHOLD = env.float("EVIDENCE_THRESHOLD", default=0.0)
 # Words in a row that an answer may share with a passage outside a quotation.
 COPY_LIMIT_WORDS = env.int("COPY_LIMIT_WORDS", default=12)
 # An answer that copies more is put into other words by one more call of the model.

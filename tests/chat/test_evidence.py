@@ -1,6 +1,7 @@
 """When there is enough to answer from."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -121,6 +122,14 @@ def test_a_calibration_that_sees_nothing_bad_answers_and_that_sees_all_does_not(
 
     assert calibration.chance(NOTHING_MISSING) == 0.5
     assert calibration.chance(replace(NOTHING_MISSING, names=2.0)) < 0.02
+
+
+def test_an_operator_may_ask_for_more_or_less():
+    judge = partial(evidence.weigh, "How often does the lamp turn?", [LAMP], ALL)
+
+    assert not judge(threshold=0.9999).enough
+    assert judge(threshold=0.0001).enough
+    assert judge(threshold=0.0) == judge()
 
 
 def test_a_question_made_of_gibberish_costs_little():
