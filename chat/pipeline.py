@@ -76,7 +76,7 @@ class AnswerPipeline:
                 found = await self._search(turn, rewritten)
                 if found.query != query:
                     yield Stage("searching", found.query)
-                yield Sources([passage_json(p) for p in found.passages], found.degraded)
+                yield Sources([passage_json(p) for p in found.shown], found.degraded)
 
                 judged = await asyncio.to_thread(
                     evidence.weigh, found.query, found.passages, found.candidates, turn.language,
@@ -156,17 +156,17 @@ class AnswerPipeline:
             turn.context = replace(turn.context, cited=cited)
         turn.trace |= turn.context.trace
         found = await self.retriever.search(
-            rewritten.query, turn.scope, language=turn.language, context=turn.context
+            rewritten.query, turn.scope, language=turn.language, context=turn.context, read_on=True
         )
         turn.degraded, turn.timings = found.degraded, {**turn.timings, **found.timings}
-        turn.passages = {str(p.chunk_id): p for p in found.passages}
+        turn.passages = {str(p.chunk_id): p for p in found.shown}
         return found
 
     async def _write(self, turn: Turn, found: Found) -> AsyncGenerator[Event, None]:
         """Stream the model; what it marks becomes citations. No database is touched here."""
         turn.extractive = not self.model.writes_prose
         seed = str(turn.message_id)
-        prompt = build_prompt(turn.question, found.passages, turn.history, seed=seed)
+        prompt = build_prompt(turn.question, found.in_reading_order, turn.history, seed=seed)
         # Who quotes looks for sentences: "Why?" has no words to find any by, its query has.
         prompt = replace(prompt, question=found.query, max_calls=turn.calls_left)
         turn.trace["prompt"] = prompt_size(prompt)

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from chat.context import NOTHING, Context, reasons
 from chat.duplicates import duplicates
+from chat.neighbours import in_reading_order, neighbours
 from chat.ordering import mixed, weigh_by_page
 from chat.providers import get_reranker
 from chat.reranking.base import Reranker, RerankError
@@ -49,13 +50,24 @@ class Found:
     query: str  # as it was searched for in the end
     respelled: dict[str, str] = field(default_factory=dict)  # slips of the pen, and what was meant
     passages: list[Passage] = field(default_factory=list)
+    neighbours: dict[UUID, Passage] = field(default_factory=dict)  # by the small one beside them
     candidates: list[Passage] = field(default_factory=list)  # all that were fetched, as fused
     ordered: list[Passage] = field(default_factory=list)  # the same, pages weighed
     reranked: list[Passage] = field(default_factory=list)  # before trust was weighed
-    context: dict[UUID, str] = field(default_factory=dict)  # by chunk: why it weighs more
+    boosted: dict[UUID, str] = field(default_factory=dict)  # by chunk: why it weighs more
     dropped: dict[UUID, str] = field(default_factory=dict)  # by chunk: why (see chat/trace.py)
     degraded: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> list[Passage]:
+        """All that an answer may cite."""
+        return [*self.passages, *self.neighbours.values()]
+
+    @property
+    def in_reading_order(self) -> list[Passage]:
+        """The same, as a model reads them."""
+        return in_reading_order(self.passages, self.neighbours)
 
 
 @dataclass(frozen=True)
@@ -78,8 +90,12 @@ class Retriever:
         language: str = "en",
         top_k: int | None = None,
         context: Context = NOTHING,
+        read_on: bool = False,
     ) -> Found:
-        """The best passages of the scope; raises IndexUnavailable. `language` is the corpus's."""
+        """The best passages of the scope; raises IndexUnavailable. `language` is the corpus's.
+
+        `read_on`: with what stands beside those that are too small to answer.
+        """
         asked_in = language_of(query) or language
         found, top_k = Found(query), top_k or self.top_k
         clock, depth = _Clock(found.timings), max(self.fetch_k, top_k)
@@ -91,18 +107,16 @@ class Retriever:
             found.query = respelled(query, found.respelled)
             await self._fetch(found, scope, languages, depth, clock)
         found.candidates = context.joined(found.candidates, top_k)
-        found.context = reasons(context, found.candidates)
-        if context.only:  # nothing is ranked: the search has told how near the selection is
-            found.passages = context.selection_of(found.candidates)
-            kept = {passage.chunk_id for passage in found.passages}
-            found.dropped |= {
-                one.chunk_id: NOT_SELECTED for one in found.candidates if one.chunk_id not in kept
-            }
-            return found
+        found.boosted = reasons(context, found.candidates)
+        if context.only:
+            return _only_selected(found, context)
         found.ordered = weigh_by_page(found.candidates)
         found.reranked = await self._rerank(found)
         clock.lap("rerank")
         found.passages = await asyncio.to_thread(_arranged, found, context, top_k)
+        if read_on:
+            found.neighbours = await neighbours(found.passages, scope, found.dropped)
+            clock.lap("neighbours")
         return found
 
     async def _fetch(
@@ -157,6 +171,15 @@ def _passages(hits: Sequence[IndexHit], scope: Scope) -> list[Passage]:
 
 
 _live_passages = in_database_thread(_passages)
+
+
+def _only_selected(found: Found, context: Context) -> Found:
+    """Nothing is ranked: the search has told how near the selection is."""
+    found.passages = context.selection_of(found.candidates)
+    kept = {passage.chunk_id for passage in found.passages}
+    others = [one.chunk_id for one in found.candidates if one.chunk_id not in kept]
+    found.dropped |= dict.fromkeys(others, NOT_SELECTED)
+    return found
 
 
 def _arranged(found: Found, context: Context, top_k: int) -> list[Passage]:

@@ -7,8 +7,8 @@
      "prompt": {"messages": …, "characters": …, "passages": …, "history": …},
      "attempts": [{"model": …, "error": "timeout", "milliseconds": …}, …], …}
 
-Rows stand in the fused order. A column that would be empty is left out, and readers must not mind
-columns that they do not know.
+Rows stand in the fused order. `beside` is the rank of the small passage that a neighbour completes.
+A column that would be empty is left out, and readers must not mind columns that they do not know.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,7 +64,8 @@ def candidates(trace: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _rows(found: "Found") -> list[dict[str, Any]]:
     reranked = {} if _kept_order(found) else _ranks(found.reranked)
     ordered = _ranks(found.ordered)
-    final = _ranks(found.passages)
+    final = _ranks(found.shown)
+    joined = {one.chunk_id: final[small][0] for small, one in found.neighbours.items()}
     rows = [
         {
             "id": passage.chunk_id.hex,
@@ -74,7 +75,8 @@ def _rows(found: "Found") -> list[dict[str, Any]]:
             "rerank": reranked.get(passage.chunk_id, (None, None))[1],
             "rank": final.get(passage.chunk_id, (None, None))[0],
             "score": final.get(passage.chunk_id, (None, None))[1],
-            "context": found.context.get(passage.chunk_id),
+            "context": found.boosted.get(passage.chunk_id),
+            "beside": joined.get(passage.chunk_id),
             "dropped": found.dropped.get(
                 passage.chunk_id, None if passage.chunk_id in final else OVER_TOP_K
             ),
@@ -82,6 +84,11 @@ def _rows(found: "Found") -> list[dict[str, Any]]:
         for passage in found.candidates
     ]
     known = {passage.chunk_id for passage in found.candidates}
+    rows += [
+        {"id": pk.hex, "rank": final[pk][0], "score": final[pk][1], "beside": beside}
+        for pk, beside in joined.items()
+        if pk not in known
+    ]
     gone = [pk for pk in found.dropped if pk not in known]
     return rows + [{"id": pk.hex, "dropped": found.dropped[pk]} for pk in gone]
 

@@ -313,6 +313,16 @@ class ChunkQuerySet(models.QuerySet["Chunk"]):
             chunks = chunks.filter(document__trust_tier__in=scope.trust_tiers)
         return chunks
 
+    def at(self, places: Collection[tuple[int, int]]) -> "ChunkQuerySet":
+        """Those at these positions of these documents, with what a passage needs."""
+        by_document: dict[int, list[int]] = {}
+        for document_id, position in places:
+            by_document.setdefault(document_id, []).append(position)
+        wanted = Q(pk__in=[])
+        for document_id, positions in by_document.items():
+            wanted |= Q(document_id=document_id, position__in=positions)
+        return self.filter(wanted).select_related("document__source")
+
     def passages(self, hits: "Iterable[IndexHit]") -> list[Passage]:
         """The hits that have a row in this set, as passages, in the order of the hits."""
         ranked = {hit.chunk_id: hit for hit in hits}
@@ -385,7 +395,7 @@ class Chunk(models.Model):
             heading_path=tuple(self.heading_path), url=self.url, language=document.language,
             trust_tier=document.trust_tier, source=document.source.slug, version=document.version,
             line_start=self.line_start, line_end=self.line_end, text_hash=self.text_hash,
-            score=hit.score, similarity=hit.similarity,
+            position=self.position, score=hit.score, similarity=hit.similarity,
         )  # fmt: skip
 
 

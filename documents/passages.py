@@ -21,6 +21,7 @@ class Passage:
     line_start: int
     line_end: int
     text_hash: str
+    position: int = 0  # among the chunks of its document
     score: float = 0.0  # position in the final order; comparable inside one result only
     similarity: float | None = None  # cosine to the query; None when only words were compared
 

@@ -26,11 +26,11 @@ from documents.passages import Passage
 
 logger = logging.getLogger(__name__)
 
-MAX_QUOTES = 4
+MAX_QUOTES = 5
 MAX_EMBEDDED = (
     8  # the best by words; more cost time and find hardly more (benchmarks/extractive.py)
 )
-NEARLY_AS_GOOD = 0.75  # of the best score: what else is worth quoting
+NEARLY_AS_GOOD = 0.65  # of the best score: what else is worth quoting
 FLOOR = 0.35
 SAME = 0.7  # share of common words above which two quotes say the same
 CODE_LINES = 12
@@ -65,7 +65,7 @@ class ExtractiveModel:
         yield Completion(model=self.name, finish_reason="stop")
 
     async def _choose(self, question: str, passages: Sequence[MarkedPassage]) -> list[Quote]:
-        """One to four quotes, in the order of the passages."""
+        """One to five quotes, in the order of the passages."""
         found = [
             quote for rank, marked in enumerate(passages) for quote in quotes(marked, rank=rank)
         ]

@@ -71,6 +71,19 @@ def test_pages_that_were_weighed_are_told_and_are_no_reranking():
     assert "rerank" not in rows[0]
 
 
+def test_a_neighbour_is_told_with_what_it_stands_beside():
+    fused = candidates(3)
+    found = Found("lamp", candidates=fused, reranked=fused, passages=fused[:2])
+    known, unknown = fused[2], passage("text behind")
+    found.neighbours = {fused[0].chunk_id: known, fused[1].chunk_id: unknown}
+
+    rows = trace.candidates(trace.trace_of("lamp", found, JUDGED))
+
+    assert [(row["rank"], row["beside"]) for row in rows] == [(1, None), (2, None), (3, 1), (4, 2)]
+    assert rows[3]["id"] == unknown.chunk_id.hex
+    assert "dropped" not in rows[0]
+
+
 def test_a_trace_is_small():
     fused = candidates(200)
     reranked = [replace(found, score=found.score * 0.77) for found in fused]
