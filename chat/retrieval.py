@@ -113,7 +113,7 @@ class Retriever:
         found.ordered = weigh_by_page(found.candidates)
         found.reranked = await self._rerank(found)
         clock.lap("rerank")
-        found.passages = await asyncio.to_thread(_arranged, found, context, top_k)
+        found.passages = await asyncio.to_thread(arranged, found, top_k, context)
         if read_on:
             found.neighbours = await neighbours(found.passages, scope, found.dropped)
             clock.lap("neighbours")
@@ -182,7 +182,7 @@ def _only_selected(found: Found, context: Context) -> Found:
     return found
 
 
-def _arranged(found: Found, context: Context, top_k: int) -> list[Passage]:
+def arranged(found: Found, top_k: int, context: Context = NOTHING) -> list[Passage]:
     """What is shown of what was ranked."""
     ranked = context.weigh(weigh_by_trust(found.reranked))
     same = duplicates(ranked[: LOOKED_AT * top_k])
