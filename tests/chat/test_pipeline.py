@@ -427,3 +427,14 @@ async def test_a_turn_is_saved_even_if_nobody_listens_to_its_end(corpus):
             raise asyncio.CancelledError
 
     assert (await saved(turn)).status == "interrupted"
+
+
+async def test_a_corrected_query_is_told(corpus):
+    turn = await new_turn(corpus, "how to restroe a bakcup")
+
+    events = await events_of(turn)
+
+    told = [event.query for event in events if isinstance(event, Stage) and event.query]
+    assert told == ["how to restore a backup"]
+    assert turn.trace["query"] == "how to restore a backup"
+    assert turn.trace["respelled"] == {"restroe": "restore", "bakcup": "backup"}
