@@ -38,6 +38,7 @@ TRUST_WEIGHTS = {
     TrustTier.COMMUNITY: 0.95,
     TrustTier.RETRACTED: 0.3,
 }
+ACROSS_LANGUAGES = 2  # times as much as words: see docs/decisions/0015-languages.md
 NO_VECTORS = "no_vectors"  # words alone were compared
 LOOKED_AT = 4  # times as many as are shown: further down a duplicate has no chance anyway
 NOT_RERANKED = "not_reranked"  # the reranker failed; the fused order stands
@@ -125,7 +126,8 @@ class Retriever:
         """The candidates of `found.query`."""
         vector = await self._embed(found, languages)
         clock.lap("embed")
-        query = IndexQuery(vector, encode_query(found.query, *languages), scope)
+        terms, weight = encode_query(found.query, *languages), self._dense_weight(*languages)
+        query = IndexQuery(vector, terms, scope, weight)
         found.candidates = await self._candidates(query, limit, found)
         unknown = all(candidate.similarity is None for candidate in found.candidates)
         if vector is not None and found.candidates and unknown:  # not embedded yet
@@ -143,6 +145,13 @@ class Retriever:
                 logger.warning("Searching by words alone: %s", error)
         _degrade(found, NO_VECTORS)
         return None
+
+    def _dense_weight(self, asked_in: str, language: str) -> int:
+        """Across languages words find names alone, and meaning counts for more: if the embedder
+        knows both languages."""
+        both = {primary(asked_in), primary(language)}
+        known = self.embedder.languages if self.embedder is not None else frozenset()
+        return ACROSS_LANGUAGES if len(both) > 1 and (known is None or both <= known) else 1
 
     async def _candidates(self, query: IndexQuery, limit: int, found: Found) -> list[Passage]:
         """Hits that have a live row. If too few have, the index lags: look once more, deeper."""

@@ -32,11 +32,13 @@ class IndexPoint:
 
 @dataclass(frozen=True)
 class IndexQuery:
-    """What to look for. `dense` is None when the query could not be embedded: words alone, then."""
+    """What to look for. `dense` is None when the query could not be embedded: words alone, then.
+    `dense_weight` is how many times as much the dense ranking counts in fusion as the other."""
 
     dense: Vector | None
     sparse: SparseVector
     scope: Scope
+    dense_weight: int = 1
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,12 @@ class StoredPoint:
     payload: Payload | None  # None: a replica takes it from the row
     change: int = 0  # the outbox had been read up to here when it was written
     damage: str = ""  # what is wrong with its vectors
+
+
+def weight_of_dense(query: IndexQuery) -> int:
+    """How often its ranking is handed to the fusion: both methods add up, but DBSF has no weights.
+    Alone it needs none."""
+    return query.dense_weight if query.sparse.indices else 1
 
 
 def ranked(hits: Iterable[IndexHit]) -> list[IndexHit]:

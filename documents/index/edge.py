@@ -11,7 +11,14 @@ from uuid import UUID
 import qdrant_edge as edge
 
 from documents.embedding.base import EmbeddingSpace, Vector
-from documents.index.base import IndexHit, IndexPoint, IndexQuery, IndexUnavailable, ranked
+from documents.index.base import (
+    IndexHit,
+    IndexPoint,
+    IndexQuery,
+    IndexUnavailable,
+    ranked,
+    weight_of_dense,
+)
 from documents.index.payload import KEYWORD_FIELDS, conditions
 from documents.scope import Scope
 
@@ -53,7 +60,7 @@ class EdgeReplica:
         searches: list[dict[str, Any]] = []
         if query.dense is not None:
             dense = edge.Query.Nearest(dense_vector(query.dense), using="dense")
-            searches.append({"query": dense, "filter": must})
+            searches += [{"query": dense, "filter": must}] * weight_of_dense(query)
         if query.sparse.indices:
             words = edge.Query.Nearest(edge_sparse(query), using="bm25")
             searches.append({"query": words, "filter": must, "params": idf_within(query.scope)})

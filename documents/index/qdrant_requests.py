@@ -10,7 +10,14 @@ from qdrant_client import models
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from documents.index.base import IndexHit, IndexPoint, IndexQuery, IndexUnavailable, ranked
+from documents.index.base import (
+    IndexHit,
+    IndexPoint,
+    IndexQuery,
+    IndexUnavailable,
+    ranked,
+    weight_of_dense,
+)
 from documents.index.payload import LIVE_FIELD, conditions
 from documents.index.sparse import SparseVector
 from documents.scope import Scope
@@ -54,7 +61,8 @@ def search_requests(
     must, depth = search_filter(conditions(query.scope)), 2 * limit
     searches: list[dict[str, Any]] = []
     if query.dense is not None:
-        searches.append({"query": query.dense.tolist(), "using": "dense", "params": params})
+        dense = {"query": query.dense.tolist(), "using": "dense", "params": params}
+        searches += [dense] * weight_of_dense(query)
     if query.sparse.indices:
         terms = sparse_vector(query.sparse)
         searches.append({"query": terms, "using": "bm25", "params": idf_within(query.scope)})

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from chat.retrieval import Retriever, weigh_by_trust
 from chat.trace import DUPLICATE
+from documents.embedding.hashing import HashingEmbedder
 from documents.index.base import IndexHit
 from documents.index.sparse import encode_query
 from documents.models import Chunk, Document
@@ -84,6 +87,36 @@ async def test_function_words_of_the_questions_language_find_nothing(corpus):
     (words,) = Listening.asked
     assert set(encode_query("lamp", "en").indices) <= set(words.indices)
     assert set(words.indices).isdisjoint(encode_query("como se la en", "xx").indices)
+
+
+@pytest.mark.parametrize(
+    ("languages", "question", "weight"),
+    [
+        (None, "How is the lamp lit?", 1),
+        (None, "¿Cómo se enciende la lámpara en la torre?", 2),
+        (None, "lamp", 1),  # it may be of any language
+        ({"en"}, "¿Cómo se enciende la lámpara en la torre?", 1),
+        (set(), "How is the lamp lit?", 1),
+    ],
+)
+async def test_meaning_counts_double_across_languages_that_the_embedder_knows(
+    corpus, languages, question, weight
+):
+    class Knowing(HashingEmbedder):
+        pass
+
+    class Listening:
+        weights = []
+
+        async def search(self, query, *, limit):
+            self.weights.append(query.dense_weight)
+            return []
+
+    Knowing.languages = languages
+    retriever = replace(Retriever.from_settings(), embedder=Knowing(), index=Listening())
+    await retriever.search(question, Scope(frozenset([corpus.pk])))
+
+    assert Listening.weights == [weight]
 
 
 async def test_nothing_outside_the_scope_is_ever_found(corpus):

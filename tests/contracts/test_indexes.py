@@ -109,6 +109,17 @@ def test_without_a_query_vector_words_alone_are_compared(
     assert {hit.similarity for hit in hits} == {None}
 
 
+def test_meaning_can_count_for_more_than_words(
+    any_index: Index, source: Source, chunks: list[Chunk]
+) -> None:
+    def first(weight: int) -> object:
+        near, said = EMBEDDER.embed_documents(TEXTS[:1])[0], encode_query("sidebar folder", "en")
+        query = IndexQuery(near, said, Scope(frozenset({source.corpus_id})), weight)
+        return ids(asyncio.run(any_index.search(query, limit=3)))[0]
+
+    assert (first(1), first(3)) == (chunks[1].pk, chunks[0].pk)
+
+
 def test_a_query_of_stop_words_still_has_its_vector(search: Search, chunks: list[Chunk]) -> None:
     assert len(search("what is it about")) == len(chunks)
     assert search("what is it about", dense=False) == []
