@@ -12,8 +12,8 @@ no `<` before a name, no bare address, and no backtick without a partner on its 
 import re
 from dataclasses import dataclass, field
 
-LONGEST_TEXT = 300  # characters of a link's text that are waited for
-LONGEST = 2000  # of an address, or of a line that may open a fence
+LONGEST_TEXT = 200  # characters of a link's text that are waited for
+LONGEST = 600  # of an address, or of a line that may open a fence
 # Tag characters, marks of direction, spaces of no width; not the joiners that scripts need.
 INVISIBLE = re.compile(
     "[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
@@ -187,7 +187,7 @@ class Disarmer:
 
     def _tildes(self, final: bool) -> bool:
         tildes = len(self._held) - len(self._held.lstrip("~"))
-        if tildes == len(self._held) and not final:
+        if tildes == len(self._held) < LONGEST_TEXT and not final:
             return False
         return self._replace(tildes, "\\~" * tildes) if tildes > 2 else self._take(tildes)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 from django.dispatch import receiver
@@ -9,19 +10,29 @@ from django.dispatch import receiver
 from chat.models import Citation
 from documents.signals import documents_deleted
 
-AT_ONCE = 100  # addresses in one statement
+AT_ONCE = 100  # addresses or chunks in one statement
 
 
 @receiver(documents_deleted)
-def forget_what_was_copied(sender: Any, source: Any, urls: Sequence[str], **kwargs: Any) -> int:
-    """Citations of any version of these documents stay, without what they had copied of them."""
-    forgotten = 0
-    for start in range(0, len(urls), AT_ONCE):
-        of_these = Q()
-        for url in urls[start : start + AT_ONCE]:
-            of_these |= Q(url=url) | Q(url__startswith=f"{url}#")
-        here = Citation.objects.filter(of_these, message__conversation__corpus_id=source.corpus_id)
-        forgotten += here.update(
+def forget_what_was_copied(
+    sender: Any, source: Any, urls: Sequence[str], chunk_ids: Sequence[UUID], **kwargs: Any
+) -> int:
+    """Citations of these documents stay, without what they had copied. By chunk, and by address:
+    the chunks of older versions are known no longer."""
+    cited = Citation.objects.filter(message__conversation__corpus_id=source.corpus_id)
+    wanted = [Q(chunk_id__in=some) for some in _batches(chunk_ids)]
+    for some in _batches(urls):
+        of_these = Q(url__in=some)
+        for url in some:
+            of_these |= Q(url__startswith=f"{url}#")
+        wanted.append(of_these)
+    return sum(
+        cited.filter(query).update(
             title="", heading_path=[], link="", quote="", quote_start=0, quote_end=0, text_hash=""
         )
-    return forgotten
+        for query in wanted
+    )
+
+
+def _batches(values: Sequence[Any]) -> list[Sequence[Any]]:
+    return [values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE)]

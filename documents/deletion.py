@@ -159,14 +159,17 @@ class _Deletion:
         urls = list(documents.values_list("url", flat=True))
         given = dict(uploads.values_list("key", "stored_as"))
         chunks = Chunk.objects.filter(document__in=found.values())
-        self.chunks.update(chunks.values_list("pk", flat=True))
+        chunk_ids = list(chunks.values_list("pk", flat=True))
+        self.chunks.update(chunk_ids)
         self.documents.update(found.values())
         self.files.update(given.values())
         keys = sorted(found.keys() | given.keys())
         self.names += [f"{source.slug}/{key}" for key in keys]
         documents.delete()  # and what the index has to be told, in the same transaction
         uploads.delete()
-        documents_deleted.send(sender=Document, source=source, keys=keys, urls=urls)
+        documents_deleted.send(
+            sender=Document, source=source, keys=keys, urls=urls, chunk_ids=chunk_ids
+        )
         return keys
 
     # Gone

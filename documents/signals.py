@@ -18,5 +18,5 @@ schedule_changed = Signal()
 
 # These documents are gone for good: work that waits for them is not needed any more, and copies of
 # them go, too. Sent inside of the transaction. Arguments: source, keys, urls (where readers found
-# them). Receivers return how many rows they removed or changed.
+# them), chunk_ids. Receivers return how many rows they removed or changed.
 documents_deleted = Signal()

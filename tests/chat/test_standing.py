@@ -150,6 +150,16 @@ def test_an_older_version_of_what_is_deleted_for_good_goes_with_it(asked, write_
     assert Citation.objects.get(number=1).quote == ""
 
 
+def test_what_was_cited_at_another_address_goes_too(asked, site):
+    call_command("ingest", str(site), corpus="lighthouse", base_url="https://new.example.org",
+                 json=True)  # fmt: skip
+    assert document().url.startswith("https://new.example.org")
+
+    call_command("forget", "site", PAGE)
+
+    assert Citation.objects.get(number=1).quote == ""
+
+
 def test_citations_of_other_pages_are_left_alone(asked):
     call_command("forget", "site", "guide/install.md")
 
