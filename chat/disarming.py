@@ -42,9 +42,10 @@ ACTIVE = re.compile(rf"\][(:]|<[a-z/!?]|{SCHEME}", re.IGNORECASE)
 LIKE_MARKERS = re.compile(r"(?:[a-z]\d[a-z]|\d{1,3}|none)(?:\s*,\s*(?:[a-z]\d[a-z]|\d{1,3}))*")
 
 # --- Lines ---
+BLANK = " \t"
 FENCE = re.compile(r" *(`{3,}(?=[^`]*\Z)|~{3,})")
-PERHAPS_FENCE = re.compile(r" *(?:\Z|`{1,2}\Z|`{3}|~{1,2}\Z|~{3})")
-PERHAPS_CLOSING = re.compile(r" *(?:`*|~*) *\Z")
+PERHAPS_FENCE = re.compile(r"[ \t]*\Z| *(?:`{1,2}\Z|`{3}|~{1,2}\Z|~{3})")
+PERHAPS_CLOSING = re.compile(r"[ \t]*(?:`*|~*)[ \t]*\Z")
 ITEM = re.compile(r" *(?:[-*+]|(\d{1,9})[.)]) {1,4}(?=\S)")
 PERHAPS_ITEM = re.compile(r" *(?:[-*+]|\d{1,9}[.)]?) {0,4}\Z")
 
@@ -97,9 +98,9 @@ class Disarmer:
         self._line_start = self._bar_in_code = False
         if self._fence:
             self._perhaps_closes(line)
-        elif line.strip() and not self._doubtful:
+        elif line.strip(BLANK) and not self._doubtful:
             self._perhaps_opens(line)
-        self._after_blank = not line.strip()
+        self._after_blank = not line.strip(BLANK)
         return True
 
     def _must_see_more(self, line: str) -> bool:
@@ -122,7 +123,7 @@ class Disarmer:
             self._items.append(item.end())
 
     def _perhaps_closes(self, line: str) -> None:
-        text = line.strip()
+        text = line.strip(BLANK)
         if text and _indent(line) < self._fence_indent:
             # The item that the fence was in has ended, and the code with it; or it was in none.
             self._fence, self._doubtful = "", True

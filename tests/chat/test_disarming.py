@@ -155,7 +155,9 @@ def test_whatever_is_written_nothing_active_comes_out(pieces):
     assert active_in(disarmed("".join(pieces))) == []
 
 
+@settings(max_examples=200)
 @given(st.lists(PIECES, max_size=20), st.integers(1, 6))
+@example(["\n  ```\n", "\t", "`"], 1)
 def test_how_the_text_is_cut_up_changes_nothing(pieces, size):
     text = "".join(pieces)
     assert disarmed(text, size) == disarmed(text)
