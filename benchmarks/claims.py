@@ -21,12 +21,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from time import process_time
 from typing import Any
 from uuid import UUID
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 FOLDS, REPEATS, SEED = 5, 5, 20
+SENTENCES, PASSAGES = 10, 6  # of the answer whose check is timed
 COSINES = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
 WICE = "WiCE, balanced accuracy, partially supported"
 PAGE = ROOT / "docs" / "quality.md"
@@ -79,8 +81,8 @@ def wice(folder: Path) -> Iterator[tuple[str, str, Any]]:
         yield row["label"], row["claim"].strip(), passage(text, row["meta"]["claim_title"])
 
 
-def clapnq(folder: Path) -> Iterator[tuple[str, Any, list[str]]]:
-    """Answers, their passage, and passages of the same title that do not answer."""
+def clapnq(folder: Path) -> Iterator[tuple[str, Any]]:
+    """Answers, each with the passage that it was written from."""
     path = folder / "grounding" / "clapnq" / "clapnq_dev_answerable.jsonl"
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
@@ -229,7 +231,43 @@ def report(rows: Sequence[Row], folder: Path, vectors: Any) -> str:
         ]  # fmt: skip
         judged = [measured("not_supported", *one, vectors) for one in turned]
         lines.append([f"CLAPnq, answers with {name} called supported", share_of(judged, judge)])
+    lines.append(
+        ["ten sentences against six passages, CPU ms, median and p95", cpu(answers, vectors)]
+    )
     return table(["claims", "figure"], lines)
+
+
+def cpu(answers: Sequence[tuple[str, Any]], vectors: Any) -> str:
+    """Ledger and copy check of one answer, its passages seen for the first time."""
+    from chat.claims import check_claims
+    from chat.copying import copied_runs
+    from chat.sentences import sentences
+
+    spent = []
+    for first in range(0, len(answers) - PASSAGES, PASSAGES):
+        group = answers[first : first + PASSAGES]
+        cited = {number: source for number, (_, source) in enumerate(group, start=1)}
+        said = [
+            f"{sentence.text.rstrip('.')} [{number}]."
+            for number, (answer, _) in enumerate(group, start=1)
+            for sentence in sentences(answer)
+        ]
+        forget_passages()
+        began = process_time()
+        answer = " ".join((said * SENTENCES)[:SENTENCES])
+        check_claims(answer, cited, retrieved=[*cited.values()], vectors=vectors)
+        copied_runs(answer, [source.text for source in cited.values()], limit=12)
+        spent.append(1000 * (process_time() - began))
+    ordered = sorted(spent)
+    return f"{ordered[len(ordered) // 2]:.0f}, {ordered[int(0.95 * len(ordered))]:.0f}"
+
+
+def forget_passages() -> None:
+    from chat.grounding.spans import text_of
+    from chat.grounding.tokens import remembered_words
+
+    text_of.cache_clear()
+    remembered_words.cache_clear()
 
 
 def share_of(rows: Sequence[Row], judge: Callable[[Row], bool]) -> str:

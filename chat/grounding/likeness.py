@@ -11,8 +11,8 @@ from typing import Protocol
 from documents.embedding.base import Matrix
 
 COSINE = 0.5  # weight of the cosine; the share of words has the rest
-ENOUGH = 0.47
-ENOUGH_WORDS = 0.50  # where no vectors are at hand
+ENOUGH = 0.41
+ENOUGH_WORDS = 0.42  # where no vectors are at hand
 
 
 class Vectors(Protocol):

