@@ -112,9 +112,9 @@ def passage(text: str, title: str) -> Any:
 
 
 def measured(label: str, claim: str, source: Any, vectors: Any) -> Row:
-    from chat.claims import weigh
     from chat.grounding.spans import text_of
     from chat.grounding.statements import statements
+    from chat.grounding.weighing import weigh
 
     text = text_of(source.text, source.breadcrumb, source.language)
     said = [s for s in statements(f"{claim} [1]", {1}, "en") if s.claims]

@@ -1,8 +1,12 @@
 """Verdicts on sentences: from what they cite, or not."""
 
+import time
+
+import numpy as np
 import pytest
 
 from chat.claims import Verdict, check_claims
+from documents.embedding.base import EmbeddingError
 from tests.chat.passages import passage
 
 CITED = {
@@ -79,3 +83,124 @@ def test_a_negation_next_to_the_sentence_does_not_touch_it():
     [claim] = check_claims("“Withdrawing keeps the document and its chunks.” [1]", cited)
 
     assert claim.verdict is Verdict.SUPPORTED
+
+
+def reason(answer: str, **more) -> str:
+    [claim] = [c for c in check_claims(answer, CITED, **more) if c.reason]
+    assert claim.verdict is Verdict.UNSUPPORTED
+    return claim.reason
+
+
+def test_a_citation_of_the_wrong_passage_is_told_the_right_one():
+    assert "[2]" in reason("Backups are written every night [1].")
+
+
+def test_a_passage_that_was_found_and_not_cited_does_not_count():
+    found = passage("The tower is built of granite from Bohus.", title="Tower", heading="Walls")
+
+    said = reason("The tower is built of granite from Bohus [1].", retrieved=[found])
+
+    assert "Tower › Walls" in said and "does not cite" in said
+
+
+def test_names_must_stand_in_the_cited_sentences_and_not_merely_in_the_passage():
+    cited = {
+        1: passage(
+            "`KEEP` is 30. `FETCH` is 50. Both may be changed. A restart is needed. `TOP` is 6."
+        )
+    }
+
+    verdicts = [c.verdict.value for c in check_claims("`KEEP` is 6 [1]. `TOP` is 6 [1].", cited)]
+
+    assert verdicts == ["unsupported", "supported"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("The page says “the lamp rotates once in 12 seconds” [1].", "in no passage"),
+        ("“Backups are written every night” [1]", "does not cite"),
+        ("```\nlamp --stop\n```\n\n[1]", "this code"),
+        ("The lamp turns [once](https://evil.example/x) in 12 seconds [1].", "evil.example"),
+        ("![](https://evil.example/x.png)\n\nThe lamp turns once [1].", "evil.example"),
+        ("The lamp turns once in `12 seconds [1]`.", "cites nothing"),
+        ("The lamp turns once [1].\n\nIt was built in 1843.", "cites nothing"),
+        (f"The lamp turns {'and turns ' * 300} [1].", "too long"),
+    ],
+)
+def test_what_is_wrong_is_said(answer, why):
+    assert why in reason(answer)
+
+
+def test_a_citation_counts_for_its_paragraph_and_its_list():
+    answer = (
+        "The lamp turns once in 12 seconds. It never stops [1].\n\n"
+        "Of the lamp [1]:\n\n- it turns once in 12 seconds\n- a full turn shows three flashes"
+    )
+
+    assert "unsupported" not in verdicts(answer)
+
+
+def test_two_citations_bear_out_a_sentence_together():
+    both = (
+        "The lamp shows three flashes in a full turn, and backups are written every night [1][2]."
+    )
+
+    assert verdicts(both) == ["supported"]
+
+
+def test_code_is_supported_where_all_its_lines_stand():
+    text = "Run this:\n\n```\nlamp --on\nlamp --turn 12\n```\n\nThen wait."
+    answer = "Run this [1]:\n\n```\nlamp --on\n  lamp --turn 12\n```"
+
+    *_, claim = check_claims(answer, {1: passage(text)})
+
+    assert claim.verdict is Verdict.SUPPORTED
+    assert text[claim.support_start : claim.support_end] == "lamp --on\nlamp --turn 12"
+
+
+def test_what_the_passages_do_not_say_is_no_claim():
+    assert verdicts("The passages do not say who built the lamp.") == ["no_claim"]
+
+
+class CountingVectors:
+    def __init__(self):
+        self.calls = []
+
+    def embed_documents(self, texts):
+        self.calls.append(list(texts))
+        return np.eye(len(texts), 8, dtype=np.float32)
+
+
+def test_undecided_sentences_are_embedded_in_one_batch():
+    vectors = CountingVectors()
+    answer = "The lamp rotates within 12 seconds [1]. Copies get written each night [2]."
+
+    check_claims(answer, CITED, vectors=vectors)
+
+    [texts] = vectors.calls
+    assert len(texts) == 4
+
+
+class BrokenVectors:
+    def embed_documents(self, texts):
+        raise EmbeddingError("out of order")
+
+
+def test_without_vectors_words_alone_decide():
+    answer = "Each 12 seconds the lamp turns about [1]."
+
+    broken = check_claims(answer, CITED, vectors=BrokenVectors())
+
+    assert broken == check_claims(answer, CITED, vectors=None)
+
+
+@pytest.mark.parametrize(
+    "part", ["](", "[x](", "`", "“a", "not ", "7 ", "Na_me ", "<a ", "> ", "a before ", "'", "<!--"]
+)
+def test_no_answer_keeps_the_ledger_busy(part):
+    began = time.process_time()
+
+    check_claims(part * (6000 // len(part)) + " [1].", CITED)
+
+    assert time.process_time() - began < 2

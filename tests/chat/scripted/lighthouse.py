@@ -156,6 +156,8 @@ UNSUPPORTED: dict[str, list[str]] = {
         'It warns that "the reserve motor must not run at night" {Timing}.',
         "As the manual puts it: «every reader is an editor» {Roles}.",
         "“The lamp turns once in twelve seconds” {Schedule}.",
+        "“One turn of the lamp takes twelve seconds” {Timing}.",
+        "The page says that “backups are stored for 30 days” {Schedule}.",
     ],
     "no citation": [
         "The lamp turns once in twelve seconds.",
