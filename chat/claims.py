@@ -9,7 +9,7 @@ strict, and it never says that a source is right.
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from chat.grounding.likeness import Vectors, enough, score
@@ -48,6 +48,7 @@ class CheckedClaim:
     support_start: int | None = None
     support_end: int | None = None
     reason: str = ""
+    only_far: bool = False  # unsupported for want of likeness alone: nothing speaks against it
 
 
 def check_claims(
@@ -140,7 +141,9 @@ class _Ledger:
             reason = weighed.objection or _too_far(weighed, cosines.get(weighed.texts))
             if reason:
                 better = self._elsewhere(draft.statement)
-                return _unsupported(draft.statement, better or reason, weighed)
+                found = _unsupported(draft.statement, better or reason, weighed)
+                alone = not weighed.objection and not better and len(draft.weighed) == 1
+                return replace(found, only_far=alone)
         span = first.spans[0]
         whole = draft.statement.said
         return CheckedClaim(

@@ -17,7 +17,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Stage:
-    """`stage`: searching, writing, rewriting."""
+    """`stage`: searching, writing, rewriting, checking."""
 
     type: ClassVar = "stage"
     stage: str

@@ -16,6 +16,7 @@ from chat.claims import Verdict, check_claims
 from chat.context import NOTHING, SelectionNotFound, cited_before, gather
 from chat.copying import copied_runs
 from chat.events import Cited, Claims, Delta, Error, Event, Restart, Sources, Stage, Start
+from chat.judging import second_opinion
 from chat.limits import TooManyQuestions, admit
 from chat.llm.base import ChatModel, ChatModelError, Completion
 from chat.models import Message
@@ -99,6 +100,9 @@ class AnswerPipeline:
                     async with aclosing(self._rephrase(turn)) as rephrased:
                         async for event in rephrased:
                             yield event
+                    if self._asks_a_judge(turn):
+                        yield Stage("checking")
+                        await self._judge(turn)
                     yield self._claims(turn)
                 else:
                     yield self._abstain(turn, found.passages)
@@ -217,6 +221,7 @@ class AnswerPipeline:
         began = perf_counter()
         first = Answer(turn.text, turn.cited, turn.claims, turn.copied)
         second = await second_answer(self.model, turn.prompt, first, notice=self._notice(turn))
+        turn.calls_left -= 1
         turn.add_usage(second.completion)
         answer = second.answer
         await asyncio.to_thread(self._examine, answer, turn)
@@ -241,6 +246,25 @@ class AnswerPipeline:
                 turn.text += part
                 yield Delta(part)
         turn.claims, turn.copied = answer.claims, answer.copied
+        self._decide(turn)
+
+    def _asks_a_judge(self, turn: Turn) -> bool:
+        asks = settings.CLAIM_JUDGE and self.model.writes_prose
+        return bool(asks and turn.prompt and turn.calls_left > 0)
+
+    async def _judge(self, turn: Turn) -> None:
+        """A model's second opinion on the ledger; without it, the ledger's verdicts stand."""
+        assert turn.prompt is not None  # noqa: S101 - asked before
+        began = perf_counter()
+        cited = {c.number: turn.passages[c.chunk_id] for c in turn.cited}
+        opinion = await second_opinion(self.model, turn.prompt, turn.text, turn.claims, cited)
+        turn.add_usage(opinion.completion)
+        before, turn.claims = turn.claims, opinion.applied(turn.claims)
+        turn.timings["judging"] = _since(began)
+        turn.trace["judge"] = {
+            "sentences": len(opinion.supported), "failed": opinion.failed,
+            "changed": sum(one != other for one, other in zip(before, turn.claims, strict=True)),
+        }  # fmt: skip
         self._decide(turn)
 
     def _check(self, turn: Turn) -> None:

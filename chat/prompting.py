@@ -68,6 +68,12 @@ def build_rewrite(prompt: Prompt, answer: str, copied: Sequence[str]) -> Prompt:
     return replace(prompt, messages=messages, max_calls=1)
 
 
+def build_judgement(prompt: Prompt, entries: str) -> Prompt:
+    """`entries`: sentences with their evidence, as JSON, which no text in it can leave."""
+    messages = (PromptMessage("system", instructions("judge")), PromptMessage("user", entries))
+    return replace(prompt, messages=messages, max_calls=1)
+
+
 def _fenced(marked: MarkedPassage) -> str:
     # The closing line names the marker, which the passage's text cannot know.
     passage = marked.passage

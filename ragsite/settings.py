@@ -246,6 +246,8 @@ EVIDENCE_THRESHOLD = env.float("EVIDENCE_THRESHOLD", default=0.0)
 COPY_LIMIT_WORDS = env.int("COPY_LIMIT_WORDS", default=12)
 # An answer that copies more is put into other words by one more call of the model.
 REWRITE_COPIES = env.bool("REWRITE_COPIES", default=True)
+# A model's second opinion on every sentence, by one more call.
+CLAIM_JUDGE = env.bool("CLAIM_JUDGE", default=False)
 
 
 # --- Ingestion ------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ const corpus = document.getElementById("corpus");
 const send = document.getElementById("send");
 const stop = document.getElementById("stop");
 
-const STAGES = { searching: "Searching…", writing: "Writing…", rewriting: "Putting it into other words…" };
+const STAGES = { searching: "Searching…", writing: "Writing…", rewriting: "Putting it into other words…",
+  checking: "Checking…" };
 const OUTCOMES = {
   answered: "answered", partial: "partly supported: see the marked sentences",
   not_in_content: "not in the content", refused: "refused",
