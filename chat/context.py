@@ -179,18 +179,21 @@ async def _selected(
 
 @in_database_thread
 def _found_around(selection: str, hits: Sequence[IndexHit], scope: Scope) -> list[Passage]:
-    places = Chunk.objects.live(scope).filter(pk__in=[hit.chunk_id for hit in hits])
+    live = Chunk.objects.live(scope).filter(pk__in=[hit.chunk_id for hit in hits])
+    places = {pk: place for pk, *place in live.values_list("pk", "document_id", "position")}
+    found = [places[hit.chunk_id] for hit in hits if hit.chunk_id in places]
     around = [
         Q(document_id=document, position__range=(position - NEIGHBOURS, position + NEIGHBOURS))
-        for document, position in places.values_list("document_id", "position")
+        for document, position in found
     ]
-    return _find(selection, reduce(or_, around), scope) if around else []
+    best_first = dict.fromkeys(document for document, _position in found)
+    return _find(selection, reduce(or_, around), scope, best_first) if around else []
 
 
-def _find(selection: str, where: Q, scope: Scope) -> list[Passage]:
-    """The chunks of one document that the selection stands in."""
+def _find(selection: str, where: Q, scope: Scope, first: Iterable[int] = ()) -> list[Passage]:
+    """The chunks of one document that the selection stands in; these documents are tried first."""
     chunks = Chunk.objects.live(scope).filter(where).select_related("document__source")
-    by_document: dict[int, list[Chunk]] = {}
+    by_document: dict[int, list[Chunk]] = {document: [] for document in first}
     for chunk in chunks.order_by("document_id", "position")[:MOST_COMPARED]:
         by_document.setdefault(chunk.document_id, []).append(chunk)
     for rows in by_document.values():
