@@ -53,8 +53,8 @@ class Prompt:
     messages: tuple[PromptMessage, ...]
     question: str
     passages: tuple[MarkedPassage, ...]
+    max_calls: int = 3  # of providers, that may be made to answer it
     max_tokens: int | None = None  # of the reply; None: as the model is configured
-    max_calls: int | None = None  # upstream calls it may cost; None: as many as a turn may make
 
 
 @dataclass(frozen=True)

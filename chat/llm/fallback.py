@@ -43,10 +43,9 @@ class FallbackModel:
         failures: list[ChatModelError] = []
         attempts: tuple[Attempt, ...] = ()
         rejected_by: set[str] = set()
-        calls = MAX_CALLS if prompt.max_calls is None else prompt.max_calls
         for model in self.models:
             provider = _provider(model)
-            if len(failures) == calls or provider in rejected_by:
+            if len(failures) == min(MAX_CALLS, prompt.max_calls) or provider in rejected_by:
                 continue
             started, began = False, perf_counter()
             try:
