@@ -157,6 +157,7 @@ ASKING = re.compile(
     r"|comment|où|is|are|do|does|can)\b",
     re.IGNORECASE,
 )
+LATIN = re.compile(r"[a-zà-ÿ]", re.IGNORECASE)
 CAPITALISED = re.compile(r"(?<=\S\s)[A-ZÁÉÍÓÚÀÈÇÑ]\w")
 CONDITION = re.compile(r"\b(?:if|when|while|si|cuando|wenn|falls|quand|lorsque)\b", re.IGNORECASE)
 LONG = 400  # characters; who writes more has said what it is about
@@ -203,8 +204,8 @@ def _is_fragment(said: str, rules: Leaning) -> bool:
 
 
 def _names_nothing(said: str, names: _Names) -> bool:
-    if not words(said):
-        return False  # symbols, or a script whose words are not told apart here
+    if not LATIN.search(said):
+        return False  # symbols, or a script whose words are not known here
     main = CONDITION.split(said, maxsplit=1)[0]
     return not names.in_(said) or (names.generals_in(main) and not names.in_(main))
 

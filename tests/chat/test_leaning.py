@@ -82,5 +82,10 @@ def test_a_language_without_rules_never_leans():
     assert not leans("Чому?", "uk")
 
 
+@pytest.mark.parametrize("question", ["Чому?", "क्यों?", "なぜ？", "?!"])
+def test_a_script_without_rules_never_leans(question):
+    assert not leans(question, "en")
+
+
 def test_a_long_question_is_taken_as_it_is():
     assert not leans("And it " * 100)
