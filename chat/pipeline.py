@@ -12,25 +12,21 @@ from django.db import DatabaseError
 
 from chat import evidence
 from chat.answer_stream import AnswerStream
-from chat.claims import Verdict, check_claims
 from chat.context import NOTHING, SelectionNotFound, cited_before, gather
-from chat.copying import copied_runs
-from chat.events import Cited, Claims, Delta, Error, Event, Restart, Sources, Stage, Start
-from chat.judging import second_opinion
+from chat.events import Cited, Delta, Error, Event, Sources, Stage, Start
 from chat.limits import TooManyQuestions, admit
 from chat.llm.base import ChatModel, ChatModelError, Completion
 from chat.models import Message
-from chat.phrases import NOT_IN_CONTENT, REFUSED, RETRACTED_ALONE, phrase
+from chat.phrases import NOT_IN_CONTENT, REFUSED, phrase
 from chat.prompting import build_prompt
 from chat.providers import get_chat_model
-from chat.rephrasing import Answer, second_answer
-from chat.retrieval import NO_VECTORS, Found, Retriever
+from chat.retrieval import Found, Retriever
+from chat.review import review
 from chat.rewriting import Rewritten, rewrite
 from chat.trace import prompt_size, trace_of
-from chat.turns import Turn, claim_json, passage_json, recorded
+from chat.turns import Turn, passage_json, recorded
 from documents.index.base import IndexUnavailable
 from documents.passages import Passage
-from documents.providers import get_local_embedder
 
 logger = logging.getLogger(__name__)
 
@@ -90,23 +86,18 @@ class AnswerPipeline:
                     yield Stage("writing")
                     async with aclosing(self._write(turn, found)) as written:
                         async for event in written:
-                            turn.timings.setdefault("first_event", _since(began))
+                            turn.took("first_event", began)
                             yield event
                 if turn.outcome == Message.Outcome.REFUSED:
                     turn.text = phrase(REFUSED, turn.question, turn.language)
                     yield Delta(turn.text)
                 elif turn.text.strip():
-                    await asyncio.to_thread(self._check, turn)
-                    async with aclosing(self._rephrase(turn)) as rephrased:
-                        async for event in rephrased:
+                    async with aclosing(review(turn, self.model)) as reviewed:
+                        async for event in reviewed:
                             yield event
-                    if self._asks_a_judge(turn):
-                        yield Stage("checking")
-                        await self._judge(turn)
-                    yield self._claims(turn)
                 else:
                     yield self._abstain(turn, found.passages)
-                turn.timings["total"] = _since(began)
+                turn.took("total", began)
         except TooManyQuestions as error:
             yield Error("rate_limited", str(error), 429, error.retry_after)
         except SelectionNotFound:
@@ -138,7 +129,7 @@ class AnswerPipeline:
         began, told = perf_counter(), turn.surroundings
         turn.context = await gather(told, turn.scope, self.retriever.index, turn.language)
         if turn.context is not NOTHING:
-            turn.timings["context"] = _since(began)
+            turn.took("context", began)
 
     async def _stand_alone(self, turn: Turn) -> Rewritten:
         """A query that stands alone; how it was made is kept in the trace."""
@@ -150,7 +141,7 @@ class AnswerPipeline:
         )  # fmt: skip
         if rewritten.method:
             turn.trace["rewrite"] = rewritten.trace
-            turn.timings["rewrite"] = _since(began)
+            turn.took("rewrite", began)
         turn.calls_left -= rewritten.calls
         return rewritten
 
@@ -175,7 +166,7 @@ class AnswerPipeline:
         prompt = replace(prompt, question=found.query, max_calls=turn.calls_left)
         turn.trace["prompt"] = prompt_size(prompt)
         turn.prompt = prompt
-        stream = AnswerStream(prompt.passages, self._notice(turn))
+        stream = AnswerStream(prompt.passages, turn.retraction_notice)
         cited: list[Cited] = []
         turn.cited = cited  # the same list: whatever happens, what was shown is saved
         async with self._unless_refused(turn), aclosing(self.model.stream(prompt)) as outputs:
@@ -198,9 +189,6 @@ class AnswerPipeline:
                         yield Delta(part)
         turn.trace |= {**stream.counts, "says_nothing_found": stream.says_nothing_found}
 
-    def _notice(self, turn: Turn) -> str:
-        return phrase(RETRACTED_ALONE, turn.question, turn.language)
-
     @asynccontextmanager
     async def _unless_refused(self, turn: Turn) -> AsyncIterator[None]:
         """A provider that refuses a question before its first word has given an answer."""
@@ -211,101 +199,6 @@ class AnswerPipeline:
             if error.code != "refused" or turn.text:
                 raise
             turn.outcome = Message.Outcome.REFUSED
-
-    async def _rephrase(self, turn: Turn) -> AsyncGenerator[Event, None]:
-        """An answer that copies gets one more call, and gives way to what is better."""
-        asks = settings.REWRITE_COPIES and self.model.writes_prose
-        if not (asks and turn.copied and turn.prompt and turn.calls_left > 0):
-            return
-        yield Stage("rewriting")
-        began = perf_counter()
-        first = Answer(turn.text, turn.cited, turn.claims, turn.copied)
-        second = await second_answer(self.model, turn.prompt, first, notice=self._notice(turn))
-        turn.calls_left -= 1
-        turn.add_usage(second.completion)
-        answer = second.answer
-        await asyncio.to_thread(self._examine, answer, turn)
-        better = not second.failed and answer.is_better_than(first)
-        turn.timings["rewriting"] = _since(began)
-        turn.trace["rewriting"] = {
-            "kept": "second" if better else "first", "failed": second.failed,
-            "copied_words": [first.copied_words, answer.copied_words],
-        }  # fmt: skip
-        if not better:
-            return
-        # Whoever leaves from here on leaves as much of the second answer as was shown.
-        turn.text, turn.cited, turn.claims, turn.copied = "", [], (), ()
-        turn.outcome = Message.Outcome.NONE
-        turn.trace |= second.counts
-        yield Restart("copied")
-        for part in second.parts:
-            if isinstance(part, Cited):
-                turn.cited = [*turn.cited, part]
-                yield part
-            else:
-                turn.text += part
-                yield Delta(part)
-        turn.claims, turn.copied = answer.claims, answer.copied
-        self._decide(turn)
-
-    def _asks_a_judge(self, turn: Turn) -> bool:
-        asks = settings.CLAIM_JUDGE and self.model.writes_prose
-        return bool(asks and turn.prompt and turn.calls_left > 0)
-
-    async def _judge(self, turn: Turn) -> None:
-        """A model's second opinion on the ledger; without it, the ledger's verdicts stand."""
-        assert turn.prompt is not None  # noqa: S101 - asked before
-        began = perf_counter()
-        cited = {c.number: turn.passages[c.chunk_id] for c in turn.cited}
-        opinion = await second_opinion(self.model, turn.prompt, turn.text, turn.claims, cited)
-        turn.add_usage(opinion.completion)
-        before, turn.claims = turn.claims, opinion.applied(turn.claims)
-        turn.timings["judging"] = _since(began)
-        turn.trace["judge"] = {
-            "sentences": len(opinion.supported), "failed": opinion.failed,
-            "changed": sum(one != other for one, other in zip(before, turn.claims, strict=True)),
-        }  # fmt: skip
-        self._decide(turn)
-
-    def _check(self, turn: Turn) -> None:
-        """Claim ledger and copy check; they decide the outcome."""
-        answer = Answer(turn.text, turn.cited)
-        self._examine(answer, turn)
-        turn.claims, turn.copied = answer.claims, answer.copied
-        self._decide(turn)
-
-    def _examine(self, answer: Answer, turn: Turn) -> None:
-        passages = [*turn.passages.values()]
-        places = {chunk_id: place for place, chunk_id in enumerate(turn.passages)}
-        answer.claims = check_claims(
-            answer.text,
-            {c.number: turn.passages[c.chunk_id] for c in answer.cited},
-            retrieved=passages,
-            vectors=get_local_embedder(),
-        )
-        answer.copied = copied_runs(
-            answer.text,
-            [passage.text for passage in passages],
-            limit=settings.COPY_LIMIT_WORDS,
-            cited={c.number: places[c.chunk_id] for c in answer.cited},
-        )
-
-    def _decide(self, turn: Turn) -> None:
-        verdicts = {claim.verdict for claim in turn.claims}
-        if Verdict.UNSUPPORTED in verdicts or Verdict.SUPPORTED not in verdicts:
-            turn.outcome = Message.Outcome.PARTIAL
-        elif NO_VECTORS in turn.degraded:
-            turn.outcome = Message.Outcome.DEGRADED
-        elif turn.usage.get("finish_reason") == "length":
-            turn.outcome = Message.Outcome.PARTIAL
-        else:
-            turn.outcome = Message.Outcome.ANSWERED
-
-    def _claims(self, turn: Turn) -> Claims:
-        return Claims(
-            [claim_json(claim) for claim in turn.claims],
-            [{"start": run.start, "end": run.end, "words": run.words} for run in turn.copied],
-        )
 
     def _abstain(self, turn: Turn, passages: Sequence[Passage]) -> Delta:
         """Say so, cite nothing, and name the nearest sections."""
@@ -319,8 +212,3 @@ class AnswerPipeline:
     ) -> Error:
         saved = str(turn.message_id) if turn.message_id else None
         return Error(code, detail, status, retry_after, saved)
-
-
-def _since(began: float) -> float:
-    """Milliseconds."""
-    return round((perf_counter() - began) * 1000, 2)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from chat.events import Cited, Done
 from chat.llm.base import Completion, Prompt, PromptMessage
 from chat.llm.fallback import MAX_CALLS
 from chat.models import Citation, Claim, Conversation, Message
+from chat.phrases import RETRACTED_ALONE, phrase
 from documents.passages import Passage
 from documents.scope import Scope
 from documents.threads import in_database_thread
@@ -55,6 +57,14 @@ class Turn:
     @property
     def language(self) -> str:
         return self.conversation.corpus.language
+
+    @property
+    def retraction_notice(self) -> str:
+        return phrase(RETRACTED_ALONE, self.question, self.language)
+
+    def took(self, stage: str, began: float) -> None:
+        """Milliseconds since `began` (of perf_counter), the first time that this stage is told."""
+        self.timings.setdefault(stage, round((perf_counter() - began) * 1000, 2))
 
     def add_usage(self, completion: Completion | None) -> None:
         """Of one more model call."""
