@@ -41,6 +41,7 @@ bench: install-dev
 
 quality: install-dev
 	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/gate.py --page
 	$(BIN)/python benchmarks/claims.py --write
 
 clean:
