@@ -39,6 +39,9 @@ TRUST_WEIGHTS = {
     TrustTier.RETRACTED: 0.3,
 }
 ACROSS_LANGUAGES = 2  # times as much as words: see docs/decisions/0015-languages.md
+# Likewise, for what is written in another language than the question: of a page and its
+# translations the one that the reader reads, unless it alone has the answer.
+OTHER_LANGUAGE = 0.5
 NO_VECTORS = "no_vectors"  # words alone were compared
 LOOKED_AT = 4  # times as many as are shown: further down a duplicate has no chance anyway
 NOT_RERANKED = "not_reranked"  # the reranker failed; the fused order stands
@@ -97,7 +100,8 @@ class Retriever:
 
         `read_on`: with what stands beside those that are too small to answer.
         """
-        asked_in = language_of(query) or language
+        known = language_of(query)
+        asked_in = known or language
         found, top_k = Found(query), top_k or self.top_k
         clock, depth = _Clock(found.timings), max(self.fetch_k, top_k)
         languages = (asked_in, language)
@@ -114,7 +118,7 @@ class Retriever:
         found.ordered = weigh_by_page(found.candidates)
         found.reranked = await self._rerank(found)
         clock.lap("rerank")
-        found.passages = await asyncio.to_thread(arranged, found, top_k, context)
+        found.passages = await asyncio.to_thread(arranged, found, top_k, context, known or "")
         if read_on:
             found.neighbours = await neighbours(found.passages, scope, found.dropped)
             clock.lap("neighbours")
@@ -191,12 +195,28 @@ def _only_selected(found: Found, context: Context) -> Found:
     return found
 
 
-def arranged(found: Found, top_k: int, context: Context = NOTHING) -> list[Passage]:
-    """What is shown of what was ranked."""
-    ranked = context.weigh(weigh_by_trust(found.reranked))
+def arranged(
+    found: Found, top_k: int, context: Context = NOTHING, language: str = ""
+) -> list[Passage]:
+    """What is shown of what was ranked. `language` is the question's, where it is clear."""
+    ranked = weigh_by_trust(weigh_by_language(found.reranked, language))
+    ranked = context.weigh(ranked)
     same = duplicates(ranked[: LOOKED_AT * top_k])
     found.dropped |= dict.fromkeys(same, DUPLICATE)
     return mixed([passage for passage in ranked if passage.chunk_id not in same], top_k)
+
+
+def weigh_by_language(passages: Sequence[Passage], language: str) -> list[Passage]:
+    """Reordered by score times a weight for passages in another language than this."""
+    if not language:
+        return list(passages)
+    weighted = [
+        passage
+        if primary(passage.language or language) == language
+        else replace(passage, score=passage.score * OTHER_LANGUAGE)
+        for passage in passages
+    ]
+    return sorted(weighted, key=lambda passage: -passage.score)
 
 
 def weigh_by_trust(passages: Sequence[Passage]) -> list[Passage]:

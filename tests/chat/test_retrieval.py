@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chat.retrieval import Retriever, weigh_by_trust
+from chat.retrieval import Retriever, weigh_by_language, weigh_by_trust
 from chat.trace import DUPLICATE
 from documents.embedding.hashing import HashingEmbedder
 from documents.index.base import IndexHit
@@ -179,3 +179,22 @@ async def test_of_a_text_in_two_versions_the_more_trusted_one_is_shown(transacti
 
     assert [shown.chunk_id for shown in found.passages] == [new]
     assert found.dropped == {old: DUPLICATE}
+
+
+def test_of_a_page_and_its_translation_the_one_in_the_language_of_the_question_is_shown():
+    english, spanish = passage("The lamp turns.", language="en"), passage("Gira.", language="es")
+
+    assert weigh_by_language([english, spanish], "es")[0].text == "Gira."
+    assert weigh_by_language([spanish, english], "en")[0].text == "The lamp turns."
+
+
+def test_content_in_another_language_alone_keeps_its_order():
+    best, second = passage("one", language="en", score=2.0), passage("two", score=1.0)
+
+    assert [one.text for one in weigh_by_language([best, second], "ja")] == ["one", "two"]
+
+
+def test_where_the_language_of_a_question_is_not_clear_none_is_preferred():
+    both = [passage("one", language="en"), passage("dos", language="es")]
+
+    assert weigh_by_language(both, "") == both
