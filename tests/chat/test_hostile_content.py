@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import AsyncClient
 
-from chat.events import Delta, Done, as_json
+from chat.events import Delta, Done, Event, Restart, as_json
 from chat.models import Citation, Message
 from chat.pipeline import AnswerPipeline
 from chat.sentences import plain
@@ -60,6 +60,18 @@ def addresses_in(value: object) -> set[str]:
     return set().union(*map(addresses_in, value)) if isinstance(value, list) else set()
 
 
+def shown_at_last(events: list[Event]) -> str:
+    """What a reader has before them: an answer that is written anew begins anew."""
+    texts = [""]
+    for event in events:
+        if isinstance(event, Restart):
+            texts.append("")
+        elif isinstance(event, Delta):
+            texts[-1] += event.text
+    assert [text for text in texts if active_in(text)] == []
+    return texts[-1]
+
+
 @pytest.mark.parametrize("name", PAYLOADS)
 async def test_an_order_in_a_document_changes_nothing(hostile, name):
     turn, model, events = await answered(hostile, PAYLOADS[name])
@@ -68,7 +80,7 @@ async def test_an_order_in_a_document_changes_nothing(hostile, name):
     assert model.obeyed, "the model has read the order and obeyed: otherwise this shows nothing"
     assert isinstance(done, Done)
     # Nothing in the text leads anywhere or loads anything, wherever it is shown.
-    assert "".join(event.text for event in events if isinstance(event, Delta)) == done.text
+    assert shown_at_last(events) == done.text
     assert active_in(done.text) == []
     # The only addresses are those of this corpus' pages.
     addresses = set().union(*(addresses_in(as_json(event)) for event in events))
