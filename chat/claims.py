@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 LONGEST = 2000  # characters of a sentence; comparing more would take too long
 STEP = re.compile(r"\d\.?")  # "Step 2" of a heading
 ADDRESS = re.compile(
-    r"\]\(\s{0,4}<?([^()\s<>]{1,2000})|(https?://[^\s<>()\"“”\]]{1,2000}(?<![.,;:!?]))"
+    r"\]\(\s{0,4}<?([^()\s<>]{1,2000})"
+    r"|(https?://[A-Za-z0-9\-._~:/?#@!$&'*+,;=%]{1,2000}(?<![.,;:!?]))"
 )
 
 

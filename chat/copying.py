@@ -95,10 +95,14 @@ def _runs(
             for number, there in places[:TRIED]
         ]
         best = max(chains, default=None)
-        if best is None or best[0] <= limit or best[0] < DENSE * (best[1] - at):
+        if best is None or best[0] < DENSE * (best[1] - at):
             at += 1
             continue
         matched, end, last, number, there = best
+        matched -= end - at - mine.count(at, end)
+        if matched <= limit:
+            at += 1
+            continue
         source = sources[number]
         run = CopiedRun(mine.starts[at], mine.ends[end - 1], matched, number)
         yield run, (source.starts[there], source.ends[last - 1])

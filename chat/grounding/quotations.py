@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from chat.grounding.tokens import Words, blanked, remembered_words, without_code, words_in
 
 MARKS = re.compile(
-    r"“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|»[^«»]+«|「[^「」]+」|『[^『』]+』|(?<![\w\"])\"[^\"\n]+\"(?!\w)"
+    r"“[^“”]*(?:“[^“”]*”[^“”]*)*”|„[^„“”]+[“”]|«[^«»]+»|»[^«»]+«|「[^「」]+」|『[^『』]+』|(?<![\w\"])\"[^\"\n]+\"(?!\w)"
 )
 SIGNED = re.compile(r"^ {0,3}>[^\n]*(?:\n {0,3}>[^\n]*)*", re.MULTILINE)
 LEFT_OUT = re.compile(r"\[[^\[\]]*\]|\((?:…|\.{3})\)|…|\.{3,}")

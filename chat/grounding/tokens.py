@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 # Numbers stay whole, so that 16.14 is not 16, 14; signs that compare are words of their own.
-WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W_]+(?:_+[^\W_]+)*|[<>=!]=|[%≥≤≠±]")
+# Scripts without spaces between words: Thai, Lao, Myanmar, Khmer, kana, Han. Each sign is a word,
+# and counts as half of one.
+UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
+LETTERS = rf"[^\W_{UNSPACED}]+"
+WORD = re.compile(rf"[{UNSPACED}]|\d+(?:[.,]\d+)*|{LETTERS}(?:_+{LETTERS})*|[<>=!]=|[%≥≤≠±]")
 CODE = re.compile(
     r"(?P<code>```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|(?<!`)(`+)(?!`).+?(?<!`)\2(?!`))", re.DOTALL
 )
@@ -52,6 +56,11 @@ class Words:
             return None
         at = joined.find(f" {' '.join(wanted)} ", places[after] - 1)
         return None if at < 0 else bisect_left(places, at + 1)
+
+    def count(self, first: int, last: int) -> int:
+        """How many words these are, two signs of a script without spaces being one."""
+        signs = sum(word >= "\u0e00" and len(word) == 1 for word in self.words[first:last])
+        return last - first - signs // 2
 
     def between(self, start: int, end: int) -> tuple[str, ...]:
         """The words that stand in these characters of the text."""

@@ -90,3 +90,11 @@ def test_two_runs_are_two_findings():
     answer = f"{SOURCE} but {SOURCE}"
 
     assert len(copied_runs(answer, [SOURCE], limit=12)) == 2
+
+
+def test_two_signs_of_a_script_without_spaces_are_one_word():
+    source = "灯塔的灯每十二秒转一圈每圈闪三次红光和白光交替出现在海面上"
+
+    assert [run.words for run in copied_runs(source, [source], limit=12)] == [15]
+    assert copied_runs(source[:20], [source], limit=12) == []
+    assert copied_runs(f"“{source[3:]}”", [source], limit=12) == []
