@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import fmean, pstdev
 
 from chat.asked import AskedWord, asked_words, asks_for_a_number
+from chat.grounding.quantities import NUMBER_WORDS
 from chat.sentences import plain, sentences
 from chat.words import content_words
 from documents.index.language import language_of
@@ -31,13 +32,11 @@ LOOKED_AT = 3  # the best passages
 MOST_NAMES = 2  # more missing ones say no more
 MOST_SLIPS = 8
 FEW = 2  # of a keyword and a name, one missing word is not everything
-USUAL_SHARE = 0.25  # of words that are missing, in questions that are answered
+NOTHING_KNOWN = 0.5  # of words in another language: as if every second one were missing
 ALIKE = 0.8  # of the letters: a word with a slip of the pen still counts
-NUMBER = re.compile(  # digits that are no part of a version, a date, a path or an identifier
-    r"(?<![\w./#-])\d+(?:[.,]\d+)?%?(?![\w/-]|[.,]\d)|\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|once|twice|half|dozen|hundred"
-    r"|thousand|million)\b",
-    re.IGNORECASE,
-)
+# Digits that are no part of a version, a date, a path or an identifier.
+DIGITS = re.compile(r"(?<![\w./#-])\d+(?:[.,]\d+)?%?(?![\w/-]|[.,]\d)")
+LETTERS = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True)
@@ -108,9 +107,9 @@ def look(
     absent += [w for w in asked if w not in absent and not w.stands_together(texts)]
     others = [word for word in absent if not word.is_name]
     share = len(others) / max(FEW, sum(not word.is_name for word in asked))
-    if not comparable:
-        others, share = [], USUAL_SHARE  # words of another language say nothing; names mostly do
     nearness, stands_out = standing_out(best, candidates)
+    if not comparable:  # words of another language say nothing; names mostly do
+        others, share = [], NOTHING_KNOWN if nearness is not None else 1.0
     needs_number = comparable and asks_for_a_number(question)
     return Signals(
         names=float(min(MOST_NAMES, sum(word.is_name for word in absent))),
@@ -150,11 +149,16 @@ def _holds_number(asked: Sequence[AskedWord], passages: Sequence[Passage], langu
     for passage in passages:
         above = content_words(passage.breadcrumb, language)
         for part in sentences(passage.text):
-            if NUMBER.search(text := plain(part.text)):
+            if _names_a_number(text := plain(part.text), language):
                 said = above | content_words(text, language)
                 if 2 * sum(word.stands_in(said) for word in asked) >= len(asked):
                     return True
     return False
+
+
+def _names_a_number(text: str, language: str) -> bool:
+    words = NUMBER_WORDS.get(primary(language), {}).keys() - {"a", "an"}
+    return bool(DIGITS.search(text)) or not words.isdisjoint(LETTERS.findall(text.lower()))
 
 
 def words_of(passage: Passage, language: str) -> frozenset[str]:

@@ -139,8 +139,9 @@ async def test_the_sections_of_the_page_weigh_more(corpus):
     at_backup, _done = await asked(corpus, LAMP, page="https://docs.example.org/operate/backup#x")
 
     for chunk_id, before in plainly.passages.items():
-        weight = WEIGHTS[ON_PAGE] if "backup" in before.url else 1.0
-        assert at_backup.passages[chunk_id].score == pytest.approx(before.score * weight)
+        after = at_backup.passages[chunk_id].score
+        # Places are mixed afterwards, which takes a little of what stands beside its own page.
+        assert (after > before.score) if "backup" in before.url else (after <= before.score)
     marked = {row.get("context") for row in candidates(at_backup.trace)}
     assert marked == {None, ON_PAGE}
 

@@ -65,7 +65,10 @@ def test_who_asks_for_a_number_must_find_one():
     priced = passage("A lamp costs 12 pounds.", similarity=0.5)
     unpriced = passage("A lamp costs a lot.", similarity=0.5)
 
+    spelled = passage("A lamp costs eleven pounds.", similarity=0.5)
+
     assert signals("How much does a lamp cost?", [priced]).number == 0
+    assert signals("How much does a lamp cost?", [spelled]).number == 0
     assert signals("How much does a lamp cost?", [unpriced]).number == 1
 
 
@@ -80,7 +83,13 @@ def test_how_far_the_best_stands_out_does_not_depend_on_the_scale():
 
 
 def test_words_of_another_language_are_not_held_against_a_question():
-    assert signals("Wie oft dreht sich die Lampe eigentlich?").words == evidence.USUAL_SHARE
+    assert signals("Wie oft dreht sich die Lampe eigentlich?").words == evidence.NOTHING_KNOWN
+
+
+def test_without_vectors_nothing_speaks_for_words_of_another_language():
+    by_words = replace(LAMP, similarity=None)
+
+    assert not evidence.weigh("Wie oft dreht sich die Lampe?", [by_words], [by_words]).enough
 
 
 def test_words_are_compared_in_the_language_of_question_and_passage():

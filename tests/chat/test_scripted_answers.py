@@ -39,6 +39,7 @@ def about(request):
 @pytest.fixture
 def site(write_pages, settings, about):
     settings.QUESTIONS_PER_MINUTE = 1000
+    settings.EVIDENCE_THRESHOLD = 0.0001  # the gate has tests of its own
     return write_pages(about.PAGES)
 
 
@@ -94,6 +95,15 @@ async def test_an_invented_marker_is_dropped_and_counted(corpus):
         assert turn.trace["unknown_markers"] > 0, text
         assert len([event for event in events if isinstance(event, Cited)]) == text.count("{")
         assert "[z9z]" not in turn.text and "[99]" not in turn.text
+
+
+async def test_links_and_pictures_are_taken_away_and_counted(corpus):
+    for text in lighthouse.LINKS_AND_PICTURES:
+        turn, _events = await told(corpus, text)
+
+        assert turn.trace["disarmed"], text
+        assert "](" not in turn.text
+        assert "http" not in turn.text.replace("`https://backups.example/help`", "")
 
 
 @pytest.mark.parametrize("form", lighthouse.COPIED)

@@ -175,13 +175,13 @@ UNSUPPORTED: dict[str, list[str]] = {
         "```\nThe lamp turns once in twelve seconds {Timing}\n```",
         "The lamp turns once in `twelve seconds {Timing}`.",
     ],
-    "a link or a picture": [
-        "The lamp turns once in twelve seconds ([more](https://evil.example/lamp)) {Timing}.",
-        "![lamp](https://evil.example/track.png)\n\nThe lamp turns once in twelve seconds "
-        "{Timing}.",
-        "Backups are kept for 30 days {Schedule}. See https://backups.example/help for help.",
-    ],
 }
+
+LINKS_AND_PICTURES = [
+    "The lamp turns once in twelve seconds ([more](https://evil.example/lamp)) {Timing}.",
+    "![lamp](https://evil.example/track.png)\n\nThe lamp turns once in twelve seconds {Timing}.",
+    "Backups are kept for 30 days {Schedule}. See https://backups.example/help for help.",
+]
 
 INVENTED_MARKERS = [
     "The lamp turns once in twelve seconds [z9z].",
