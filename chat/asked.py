@@ -15,11 +15,11 @@ ASKING = (
 )
 # German writes every noun with a capital letter.
 CAPITALS_MEAN_NOTHING = frozenset({"de"})
-LIKE_A_NAME = re.compile(
-    r"[A-Z].*[A-Z]|[a-z][A-Z]|[^\W\d_].*\d|\w[._]\w"
-)  # LDAP, maxAge, gpt4, a.b
+# LDAP, maxAge, gpt4, storage.namespace
+LIKE_A_NAME = re.compile(r"[A-Z].*[A-Z]|[a-z][A-Z]|[^\W\d_].*\d|\w[._]\w")
 INNER_CAPITAL = re.compile(r"[a-z][A-Z]|\w[._]\w")
-BEGINS_A_SENTENCE = re.compile(r"(?:^|[.?!:])[\s\"'“(¿¡]*$")
+ENDS_A_SENTENCE, OPENING = ".?!:", " \t\n\"'“(¿¡"
+MOST_WORDS = 200  # that are looked at: more are a pasted page
 FOR_A_NUMBER = re.compile(
     r"\bhow (?:many|much|long|often|big|large|fast|high|old)\b|\b(?:costs?|price|fee|percent"
     r"|percentage|maximum|minimum|number of|opening hours"
@@ -79,11 +79,12 @@ def asked_words(question: str, language: str) -> list[AskedWord]:
 def _words(question: str, language: str) -> Iterator[AskedWord]:
     capitals = language not in CAPITALS_MEAN_NOTHING and not _in_capitals(question)
     end, name = 0, ""
-    for token in tokens(question):
+    for token in tokens(question)[:MOST_WORDS]:
         start = question.find(token, end)
         if start < 0:  # normalisation changed it
             start = end
-        begins = bool(BEGINS_A_SENTENCE.search(question[:start]))
+        before = question[:start].rstrip(OPENING)
+        begins = not before or before[-1] in ENDS_A_SENTENCE
         # Not two identifiers: who types keywords puts those side by side.
         follows = name if start == end + 1 and not INNER_CAPITAL.search(token) else ""
         end = start + len(token)

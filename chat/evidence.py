@@ -108,8 +108,8 @@ def look(
     others = [word for word in absent if not word.is_name]
     share = len(others) / max(FEW, sum(not word.is_name for word in asked))
     nearness, stands_out = standing_out(best, candidates)
-    if not comparable:  # words of another language say nothing; names mostly do
-        others, share = [], NOTHING_KNOWN if nearness is not None else 1.0
+    if not comparable and nearness is not None:
+        others, share = [], NOTHING_KNOWN  # words of another language say nothing; names mostly do
     needs_number = comparable and asks_for_a_number(question)
     return Signals(
         names=float(min(MOST_NAMES, sum(word.is_name for word in absent))),
