@@ -1,7 +1,7 @@
 """Which language a question is in, by its function words: for our own rules and sentences only.
 
-Search goes by the language of the corpus (documents/index/sparse.py); this is for what we say, and
-for what a question leans on. Few words suffice for that, and no model.
+Search asks more of a guess (documents/index/language.py), because a wrong one costs it hits. This
+is for what we say, and for what a question leans on: one word suffices for that.
 """
 
 import re
