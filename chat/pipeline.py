@@ -18,7 +18,7 @@ from chat.limits import TooManyQuestions, admit
 from chat.llm.base import ChatModel, ChatModelError, Completion
 from chat.models import Message
 from chat.phrases import NOT_IN_CONTENT, REFUSED, phrase
-from chat.prompting import build_prompt
+from chat.prompting import build_prompt, version
 from chat.providers import get_chat_model
 from chat.retrieval import Found, Retriever
 from chat.review import review
@@ -164,7 +164,7 @@ class AnswerPipeline:
         prompt = build_prompt(turn.question, found.in_reading_order, turn.history, seed=seed)
         # Who quotes looks for sentences: "Why?" has no words to find any by, its query has.
         prompt = replace(prompt, question=found.query, max_calls=turn.calls_left)
-        turn.trace["prompt"] = prompt_size(prompt)
+        turn.trace["prompt"] = {"wording": version("answer"), **prompt_size(prompt)}
         turn.prompt = prompt
         stream = AnswerStream(prompt.passages, turn.retraction_notice)
         cited: list[Cited] = []

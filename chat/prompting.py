@@ -1,5 +1,6 @@
 """Passages and history become messages; the wording lives in prompts/*.md."""
 
+import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +19,12 @@ HISTORY_CHARS = 1500  # of each
 @cache
 def instructions(name: str) -> str:
     return (PROMPTS / f"{name}.md").read_text(encoding="utf-8").strip()
+
+
+@cache
+def version(name: str) -> str:
+    """Changes with every letter of the wording: answers say which one they were written under."""
+    return hashlib.sha256(instructions(name).encode()).hexdigest()[:8]
 
 
 def mark(passages: Sequence[Passage], seed: str) -> tuple[MarkedPassage, ...]:

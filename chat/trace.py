@@ -4,7 +4,7 @@
      "respelled": {"serch": "search"}, "evidence": what the gate saw, "degraded": […],
      "rewrite": {"method": "model", …}, "context": {"page": …, "selection": …, "cited": …},
      "candidates": {"columns": ["id", "fused", …], "rows": [[…], …], "more": 12},
-     "prompt": {"messages": …, "characters": …, "passages": …, "history": …},
+     "prompt": {"wording": "1f0e…", "messages": …, "characters": …, "passages": …, "history": …},
      "attempts": [{"model": …, "error": "timeout", "milliseconds": …}, …], …}
 
 Rows stand in the fused order. `beside` is the rank of the small passage that a neighbour completes.

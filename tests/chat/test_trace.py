@@ -17,6 +17,7 @@ from chat.llm.fallback import FallbackModel
 from chat.llm.scripted import ScriptedModel
 from chat.models import Message
 from chat.pipeline import AnswerPipeline
+from chat.prompting import version
 from chat.retrieval import Found, Retriever
 from documents.models import Chunk
 from documents.scope import Scope
@@ -119,6 +120,7 @@ async def test_an_answer_keeps_its_trace(corpus):
     )
     assert kept["evidence"]["enough"] is True
     assert kept["prompt"]["history"] == 2
+    assert kept["prompt"]["wording"] == version("answer")
     shown = [row["id"] for row in trace.candidates(kept) if row.get("rank")]
     assert sorted(shown) == sorted(chunk.replace("-", "") for chunk in second.passages)
 
