@@ -3,6 +3,7 @@
     python benchmarks/gate.py                  # what the calibration in use does
     python benchmarks/gate.py --fit            # fit anew, write chat/calibration.json
     python benchmarks/gate.py --page           # and write the curve into docs/quality.md
+    EMBEDDER=multilingual python benchmarks/gate.py --fit
 
 Fitted on question sets of documentation, held to a share of wrong abstentions; reported besides as
 if each set in turn had never been seen, and for two public sets that nothing was fitted on. Their
@@ -281,6 +282,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "ragsite-gate")
     options = parser.parse_args()
     with set_up():
+        from django.conf import settings
+
         from chat import evidence
         from documents.providers import get_embedder
 
@@ -291,14 +294,16 @@ def main() -> None:
         rows = collected(options.keep, vectors=True)
         if options.fit:
             known = [row for row in rows if row.set in FITTED_ON]
-            words = [r for r in collected(options.keep, vectors=False) if r.set in FITTED_ON]
-            write(
-                {
-                    space: fitted(known, every),
-                    evidence.UNCALIBRATED: fitted(known, [*by_words, "stands_out"]),
-                    evidence.BY_WORDS_ALONE: fitted(words, by_words),
-                }
-            )
+            write({space: fitted(known, every)})
+            if settings.EMBEDDER in ("auto", "bundled"):  # the default one speaks for all others
+                words = collected(options.keep, vectors=False)
+                words = [row for row in words if row.set in FITTED_ON]
+                write(
+                    {
+                        evidence.UNCALIBRATED: fitted(known, [*by_words, "stands_out"]),
+                        evidence.BY_WORDS_ALONE: fitted(words, by_words),
+                    }
+                )
         calibration = evidence.calibrated(space)
         text = "\n\n".join([sets_table(calibration, rows, every), curve_table(calibration, rows)])
         print(text)
