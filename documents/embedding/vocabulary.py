@@ -29,9 +29,12 @@ def places() -> Mapping[str, int]:
 def rareness(word: str) -> float:
     """0 for the most frequent words, 1 for those that general English hardly has."""
     place = places().get(word.lower())
-    if place is None:
-        return 1.0
-    return math.log(place / FIRST_WORD) / math.log(max(places().values()) / FIRST_WORD)
+    return 1.0 if place is None else math.log(place / FIRST_WORD) / _rarest()
+
+
+@cache
+def _rarest() -> float:
+    return math.log(max(places().values()) / FIRST_WORD)
 
 
 @lru_cache(4096)
