@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,7 +32,7 @@ class Encoder(Protocol):
         ...
 
 
-class LocalEmbedder:
+class LocalEmbedder(ABC):
     """Needs no key and no network. Everything heavy is imported and loaded at the first text.
 
     `threads` is how many batches of documents run at once. A query always takes one core: threads
@@ -59,9 +60,9 @@ class LocalEmbedder:
         loop = asyncio.get_running_loop()
         return (await loop.run_in_executor(self._executor, self._embed, texts))[0]
 
+    @abstractmethod
     def load(self) -> Encoder:
         """Read the model; raises EmbeddingError. Called once."""
-        raise NotImplementedError
 
     def _embed(self, texts: Sequence[str]) -> Matrix:
         encoder = self._loaded()
