@@ -106,7 +106,7 @@ class Retriever:
         clock, depth = _Clock(found.timings), max(self.fetch_k, top_k)
         languages = (asked_in, language)
         await self._fetch(found, scope, languages, depth, clock)
-        if asked_in == primary(language):  # words of another language are no slips
+        if primary(asked_in) == primary(language):  # words of another language are no slips
             found.respelled = await asyncio.to_thread(slips, query, found.candidates, language)
         if found.respelled:
             found.query = respelled(query, found.respelled)

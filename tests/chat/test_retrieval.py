@@ -198,3 +198,11 @@ def test_where_the_language_of_a_question_is_not_clear_none_is_preferred():
     both = [passage("one", language="en"), passage("dos", language="es")]
 
     assert weigh_by_language(both, "") == both
+
+
+async def test_a_corpus_of_a_region_is_respelled_like_its_language(corpus):
+    found = await Retriever.from_settings().search(
+        "lamp secnds", Scope(frozenset([corpus.pk])), language="en-GB"
+    )
+
+    assert found.query == "lamp seconds"
