@@ -23,11 +23,7 @@ from tests.chat.turns import events_of, new_turn
         ("Quelle est la capitale de l’Australie ?", "fr"),
     ],
 )
-async def test_an_abstention_is_in_the_language_of_the_question(
-    corpus, settings, question, language
-):
-    settings.EVIDENCE_THRESHOLD = 1.0  # nothing is ever enough
-
+async def test_an_abstention_is_in_the_language_of_the_question(corpus, question, language):
     done = (await events_of(await new_turn(corpus, question)))[-1]
 
     assert done.text == phrases.NOT_IN_CONTENT[language]
