@@ -448,6 +448,7 @@ class ChunkAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, chunk: Chunk, form: Any, change: bool) -> None:
         super().save_model(request, chunk, form, change)
         IndexChange.objects.record([chunk.pk])
+        Corpus.objects.changed([chunk.document.corpus_id])
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         response = super().changeform_view(request, *args, **kwargs)

@@ -35,6 +35,12 @@ class TrustTier(models.TextChoices):
     RETRACTED = "retracted", _("retracted")
 
 
+class CorpusQuerySet(models.QuerySet["Corpus"]):
+    def changed(self, corpora: Collection[int]) -> None:
+        """Say, in the caller's transaction, that answers from their content may differ now."""
+        self.filter(pk__in=corpora).update(revision=F("revision") + 1)
+
+
 class Corpus(models.Model):
     """The unit of scope and tenancy: every document, key and conversation belongs to one."""
 
@@ -46,7 +52,12 @@ class Corpus(models.Model):
     is_public = models.BooleanField(
         default=False, help_text=_("Anybody may ask, without signing in, within the rate limit.")
     )
+    revision = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text=_("Rises with every change of what can be answered.")
+    )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = CorpusQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "corpora"
@@ -176,6 +187,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         else:
             changed = [chunk.pk for chunk in chunks if chunk.pk not in rows]
         IndexChange.objects.record([*changed, *stale])
+        Corpus.objects.changed([document.corpus_id])
         return document, stale
 
 
@@ -252,6 +264,7 @@ class Document(models.Model):
     def mark_indexed(self, space: str) -> None:
         """Last step of its path: every chunk was found in the index."""
         Document.objects.filter(pk=self.pk).update(space=space, indexed_at=timezone.now())
+        Corpus.objects.changed([self.corpus_id])  # until now the index may not have found it
 
 
 class Upload(models.Model):
@@ -445,8 +458,11 @@ class IndexChangeQuerySet(models.QuerySet["IndexChange"]):
         self.bulk_create([IndexChange(chunk_id=pk) for pk in chunk_ids], batch_size=400)
 
     def record_documents(self, document_ids: Collection[int]) -> None:
+        """All chunks of these documents, whose content or standing has changed."""
         ids = Chunk.objects.filter(document_id__in=document_ids).values_list("pk", flat=True)
         self.record(list(ids))
+        corpora = Document.objects.filter(pk__in=document_ids).values_list("corpus_id", flat=True)
+        Corpus.objects.changed(set(corpora))
 
 
 class IndexChange(models.Model):
@@ -473,4 +489,5 @@ def record_deleted_chunks(sender: type[Document], instance: Document, **kwargs: 
     """Deleting a document, source or corpus reaches the index like any other change."""
     ids = list(instance.chunks.values_list("pk", flat=True))
     IndexChange.objects.record(ids)
+    Corpus.objects.changed([instance.corpus_id])
     ChunkVector.objects.filter(chunk_id__in=ids).delete()

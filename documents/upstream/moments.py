@@ -26,6 +26,22 @@ class SharedStore(Protocol):
     def delete(self, key: str) -> Any: ...
 
 
+class Memory:
+    """A store of this process alone."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._values.get(key, default)
+
+    def set(self, key: str, value: Any, timeout: float) -> None:
+        self._values[key] = value
+
+    def delete(self, key: str) -> Any:
+        return self._values.pop(key, None)
+
+
 class Moments:
     """Epoch seconds by name. `remote`: the store is another process, and may be slow or away."""
 
