@@ -62,7 +62,9 @@ class Restart:
     """Forget the text and the citations so far: what follows is a whole new answer."""
 
     type: ClassVar = "restart"
-    reason: str  # "copied": the first one repeated its sources word for word
+    # "copied": the first one repeated its sources word for word; "model_failed": the model died in
+    # mid-sentence; "refused": it was refused in mid-sentence.
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chat.claims import CheckedClaim, Verdict
-from chat.llm.base import ChatModel, ChatModelError, Completion, Prompt
+from chat.llm.base import ChatModel, ChatModelError, Completion, Prompt, Restarted
 from chat.prompting import build_judgement
 from documents.passages import Passage
 
@@ -70,6 +70,8 @@ async def second_opinion(
             async for output in outputs:
                 if isinstance(output, Completion):
                     completion = output
+                elif isinstance(output, Restarted):
+                    reply = ""
                 elif len(reply) <= MOST_CHARACTERS:
                     reply += output.text
         supported = verdicts_in(reply, {entry["n"] for entry in entries})

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -11,20 +11,20 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from chat import evidence
-from chat.answer_stream import AnswerStream
 from chat.context import NOTHING, SelectionNotFound, cited_before, gather
-from chat.events import Cited, Delta, Error, Event, Sources, Stage, Start
+from chat.events import Delta, Error, Event, Sources, Stage, Start
 from chat.limits import TooManyQuestions, admit
-from chat.llm.base import ChatModel, ChatModelError, Completion
+from chat.llm.base import ChatModel, ChatModelError
 from chat.models import Message
 from chat.phrases import NOT_IN_CONTENT, REFUSED, phrase
 from chat.prompting import build_prompt, version
-from chat.providers import get_chat_model
+from chat.providers import get_chat_model, get_quotes
 from chat.retrieval import Found, Retriever
 from chat.review import review
 from chat.rewriting import Rewritten, rewrite
 from chat.trace import prompt_size, trace_of
 from chat.turns import Turn, passage_json, recorded
+from chat.writing import write
 from documents.index.base import IndexUnavailable
 from documents.passages import Passage
 
@@ -53,10 +53,11 @@ async def answer(turn: Turn) -> AsyncGenerator[Event, None]:
 class AnswerPipeline:
     retriever: Retriever
     model: ChatModel
+    quotes: ChatModel | None = None  # takes over when the model fails
 
     @classmethod
     def from_settings(cls) -> "AnswerPipeline":
-        return cls(Retriever.from_settings(), get_chat_model())
+        return cls(Retriever.from_settings(), get_chat_model(), get_quotes())
 
     async def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """The events of one turn; the last is Done or Error, unless the caller stops listening."""
@@ -67,36 +68,9 @@ class AnswerPipeline:
                 began = perf_counter()
                 yield Start(str(turn.conversation.pk), str(turn.message_id))
 
-                rewritten = await self._stand_alone(turn)
-                query = rewritten.query
-                yield Stage("searching", query if query != turn.question else None)
-                found = await self._search(turn, rewritten)
-                if found.query != query:
-                    yield Stage("searching", found.query)
-                yield Sources([passage_json(p) for p in found.shown], found.degraded)
-
-                judged = await asyncio.to_thread(
-                    evidence.weigh, found.query, found.passages, found.candidates, turn.language,
-                    self.retriever.index.space.vectors, settings.EVIDENCE_THRESHOLD,
-                )  # fmt: skip
-                turn.trace |= trace_of(turn.question, found, judged)
-                # A reader who points at a text has judged that it is about it.
-                pointed_at = turn.context.only and (self.model.writes_prose or rewritten.method)
-                if judged.enough or pointed_at:
-                    yield Stage("writing")
-                    async with aclosing(self._write(turn, found)) as written:
-                        async for event in written:
-                            turn.took("first_event", began)
-                            yield event
-                if turn.outcome == Message.Outcome.REFUSED:
-                    turn.text = phrase(REFUSED, turn.question, turn.language)
-                    yield Delta(turn.text)
-                elif turn.text.strip():
-                    async with aclosing(review(turn, self.model)) as reviewed:
-                        async for event in reviewed:
-                            yield event
-                else:
-                    yield self._abstain(turn, found.passages)
+                async with aclosing(self._answer_anew(turn, began)) as events:
+                    async for event in events:
+                        yield event
                 turn.took("total", began)
         except TooManyQuestions as error:
             yield Error("rate_limited", str(error), 429, error.retry_after)
@@ -123,6 +97,38 @@ class AnswerPipeline:
             yield self._failed(turn, "internal", "Something went wrong on our side.", 500)
         else:
             yield turn.done()
+
+    async def _answer_anew(self, turn: Turn, began: float) -> AsyncGenerator[Event, None]:
+        rewritten = await self._stand_alone(turn)
+        query = rewritten.query
+        yield Stage("searching", query if query != turn.question else None)
+        found = await self._search(turn, rewritten)
+        if found.query != query:
+            yield Stage("searching", found.query)
+        yield Sources([passage_json(p) for p in found.shown], found.degraded)
+
+        judged = await asyncio.to_thread(
+            evidence.weigh, found.query, found.passages, found.candidates, turn.language,
+            self.retriever.index.space.vectors, settings.EVIDENCE_THRESHOLD,
+        )  # fmt: skip
+        turn.trace |= trace_of(turn.question, found, judged)
+        # A reader who points at a text has judged that it is about it.
+        pointed_at = turn.context.only and (self.model.writes_prose or rewritten.method)
+        if judged.enough or pointed_at:
+            yield Stage("writing")
+            async with aclosing(self._write(turn, found)) as written:
+                async for event in written:
+                    turn.took("first_event", began)
+                    yield event
+        if turn.outcome == Message.Outcome.REFUSED:
+            turn.text = phrase(REFUSED, turn.question, turn.language)
+            yield Delta(turn.text)
+        elif turn.text.strip():
+            async with aclosing(review(turn, self.model)) as reviewed:
+                async for event in reviewed:
+                    yield event
+        else:
+            yield self._abstain(turn, found.passages)
 
     async def _look_around(self, turn: Turn) -> None:
         """Before anything is saved: a selection that is nowhere is no question of ours."""
@@ -158,47 +164,16 @@ class AnswerPipeline:
         return found
 
     async def _write(self, turn: Turn, found: Found) -> AsyncGenerator[Event, None]:
-        """Stream the model; what it marks becomes citations. No database is touched here."""
-        turn.extractive = not self.model.writes_prose
-        seed = str(turn.message_id)
-        prompt = build_prompt(turn.question, found.in_reading_order, turn.history, seed=seed)
+        prompt = build_prompt(
+            turn.question, found.in_reading_order, turn.history, seed=str(turn.message_id)
+        )
         # Who quotes looks for sentences: "Why?" has no words to find any by, its query has.
         prompt = replace(prompt, question=found.query, max_calls=turn.calls_left)
         turn.trace["prompt"] = {"wording": version("answer"), **prompt_size(prompt)}
         turn.prompt = prompt
-        stream = AnswerStream(prompt.passages, turn.retraction_notice)
-        cited: list[Cited] = []
-        turn.cited = cited  # the same list: whatever happens, what was shown is saved
-        async with self._unless_refused(turn), aclosing(self.model.stream(prompt)) as outputs:
-            async for output in outputs:
-                if isinstance(output, Completion):
-                    turn.model = output.model
-                    turn.trace["attempts"] = [vars(attempt) for attempt in output.failed]
-                    turn.calls_left -= 1 + len(output.failed)
-                    turn.add_usage(output)
-                    turn.usage["finish_reason"] = output.finish_reason
-                    parts = stream.finish()
-                else:
-                    parts = stream.feed(output.text)
-                for part in parts:
-                    if isinstance(part, Cited):
-                        cited.append(part)
-                        yield part
-                    else:
-                        turn.text += part
-                        yield Delta(part)
-        turn.trace |= {**stream.counts, "says_nothing_found": stream.says_nothing_found}
-
-    @asynccontextmanager
-    async def _unless_refused(self, turn: Turn) -> AsyncIterator[None]:
-        """A provider that refuses a question before its first word has given an answer."""
-        try:
-            yield
-        except ChatModelError as error:
-            turn.trace["attempts"] = [vars(attempt) for attempt in error.attempts]
-            if error.code != "refused" or turn.text:
-                raise
-            turn.outcome = Message.Outcome.REFUSED
+        async with aclosing(write(turn, prompt, self.model, self.quotes)) as written:
+            async for event in written:
+                yield event
 
     def _abstain(self, turn: Turn, passages: Sequence[Passage]) -> Delta:
         """Say so, cite nothing, and name the nearest sections."""

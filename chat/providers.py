@@ -39,6 +39,14 @@ def get_chat_model() -> ChatModel:
     return model
 
 
+def get_quotes() -> ChatModel | None:
+    """Who quotes when no model can write; None where there is no model, or nobody should."""
+    if not (settings.EXTRACTIVE_FALLBACK and get_chat_model().writes_prose):
+        return None
+    quotes: ChatModel = _once("quotes", _build_quotes)
+    return quotes
+
+
 def reset() -> None:
     """Forget what was built: settings have changed."""
     _built.clear()
@@ -93,14 +101,17 @@ def _build_reranker() -> Reranker:
 def _build_chat_model() -> ChatModel:
     models = [*_openrouter_models(), *_openai_models()]
     if not models:
-        from chat.llm.extractive import ExtractiveModel
-        from documents.providers import get_local_embedder
-
-        return ExtractiveModel(get_local_embedder())
-
+        return _build_quotes()
     from chat.llm.fallback import FallbackModel
 
-    return FallbackModel(models) if len(models) > 1 else models[0]
+    return FallbackModel(models)
+
+
+def _build_quotes() -> ChatModel:
+    from chat.llm.extractive import ExtractiveModel
+    from documents.providers import get_local_embedder
+
+    return ExtractiveModel(get_local_embedder())
 
 
 def _openrouter_models() -> Iterator[ChatModel]:

@@ -17,7 +17,7 @@ from chat.claims import CheckedClaim, Verdict
 from chat.copying import CopiedRun
 from chat.events import Cited
 from chat.grounding.tokens import CODE
-from chat.llm.base import ChatModel, ChatModelError, Completion, Prompt
+from chat.llm.base import ChatModel, ChatModelError, Completion, Prompt, Restarted
 from chat.prompting import build_rewrite
 
 logger = logging.getLogger(__name__)
@@ -81,6 +81,8 @@ async def second_answer(model: ChatModel, prompt: Prompt, first: Answer, *, noti
                 if isinstance(output, Completion):
                     second.completion = output
                     second.parts += stream.finish()
+                elif isinstance(output, Restarted):
+                    second.parts, stream = [], AnswerStream(prompt.passages, notice)
                 else:
                     second.parts += stream.feed(output.text)
     except (ChatModelError, TimeoutError) as error:

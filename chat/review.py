@@ -16,6 +16,7 @@ from chat.models import Message
 from chat.rephrasing import Answer, second_answer
 from chat.retrieval import NO_VECTORS
 from chat.turns import Turn, claim_json
+from chat.writing import NO_MODEL
 from documents.providers import get_local_embedder
 
 
@@ -25,7 +26,7 @@ async def review(turn: Turn, model: ChatModel) -> AsyncGenerator[Event, None]:
     async with aclosing(_rephrase(turn, model)) as rephrased:
         async for event in rephrased:
             yield event
-    if _asks_a_judge(turn, model):
+    if _asks_a_judge(turn):
         yield Stage("checking")
         await _judge(turn, model)
     yield _claims(turn)
@@ -33,7 +34,7 @@ async def review(turn: Turn, model: ChatModel) -> AsyncGenerator[Event, None]:
 
 async def _rephrase(turn: Turn, model: ChatModel) -> AsyncGenerator[Event, None]:
     """An answer that copies gets one more call, and gives way to what is better."""
-    asks = settings.REWRITE_COPIES and model.writes_prose
+    asks = settings.REWRITE_COPIES and not turn.extractive
     if not (asks and turn.copied and turn.prompt and turn.calls_left > 0):
         return
     yield Stage("rewriting")
@@ -53,8 +54,7 @@ async def _rephrase(turn: Turn, model: ChatModel) -> AsyncGenerator[Event, None]
     if not better:
         return
     # Whoever leaves from here on leaves as much of the second answer as was shown.
-    turn.text, turn.cited, turn.claims, turn.copied = "", [], (), ()
-    turn.outcome = Message.Outcome.NONE
+    turn.forget()
     turn.trace |= second.counts
     yield Restart("copied")
     for part in second.parts:
@@ -68,8 +68,8 @@ async def _rephrase(turn: Turn, model: ChatModel) -> AsyncGenerator[Event, None]
     _decide(turn)
 
 
-def _asks_a_judge(turn: Turn, model: ChatModel) -> bool:
-    asks = settings.CLAIM_JUDGE and model.writes_prose
+def _asks_a_judge(turn: Turn) -> bool:
+    asks = settings.CLAIM_JUDGE and not turn.extractive
     return bool(asks and turn.prompt and turn.calls_left > 0)
 
 
@@ -118,7 +118,7 @@ def _decide(turn: Turn) -> None:
     verdicts = {claim.verdict for claim in turn.claims}
     if Verdict.UNSUPPORTED in verdicts or Verdict.SUPPORTED not in verdicts:
         turn.outcome = Message.Outcome.PARTIAL
-    elif NO_VECTORS in turn.degraded:
+    elif {NO_VECTORS, NO_MODEL} & set(turn.degraded):
         turn.outcome = Message.Outcome.DEGRADED
     elif turn.usage.get("finish_reason") == "length":
         turn.outcome = Message.Outcome.PARTIAL

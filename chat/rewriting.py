@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 from chat.languages import naming
 from chat.leaning import leans
-from chat.llm.base import ChatModel, ChatModelError, Prompt, PromptMessage, TextPart
+from chat.llm.base import (
+    ChatModel,
+    ChatModelError,
+    Prompt,
+    PromptMessage,
+    Restarted,
+    TextPart,
+)
 from chat.prompting import instructions
 from chat.questions import InvalidQuestion, clean_question
 from chat.words import content_words
@@ -77,13 +84,13 @@ async def rewrite(
             said = await _ask(model, _prompt(question, history))
         return Rewritten(_checked(said, question, history, language), "model", calls=1)
     except ChatModelError as error:
-        code = error.code
+        code, calls = error.code, int(error.called)
     except TimeoutError:
-        code = "timeout"
+        code, calls = "timeout", 1
     except InvalidQuestion:
-        code = "unusable"
+        code, calls = "unusable", 1
     logger.warning("A follow-up was condensed by rules: %s", code)
-    return Rewritten(by_rules, "rules", calls=1, error=code)
+    return Rewritten(by_rules, "rules", calls=calls, error=code)
 
 
 def condense(question: str, history: Sequence[PromptMessage], language: str = "en") -> str:
@@ -122,6 +129,8 @@ async def _ask(model: ChatModel, prompt: Prompt) -> str:
     said = ""
     async with aclosing(model.stream(prompt)) as outputs:
         async for output in outputs:
+            if isinstance(output, Restarted):
+                said = ""
             said += output.text if isinstance(output, TextPart) else ""
             if len(said) > 2 * MAX_CHARS:
                 break  # whatever comes after, it is no query

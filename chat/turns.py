@@ -15,13 +15,15 @@ from chat.claims import CheckedClaim
 from chat.context import NOTHING, Context, Surroundings
 from chat.copying import CopiedRun
 from chat.events import Cited, Done
-from chat.llm.base import Completion, Prompt, PromptMessage
+from chat.llm.base import Attempt, Completion, Prompt, PromptMessage
 from chat.llm.fallback import MAX_CALLS
 from chat.models import Citation, Claim, Conversation, Message
 from chat.phrases import RETRACTED_ALONE, phrase
 from documents.passages import Passage
 from documents.scope import Scope
 from documents.threads import in_database_thread
+
+Opened = tuple[UUID, list[PromptMessage]]
 
 
 @dataclass
@@ -65,6 +67,18 @@ class Turn:
     def took(self, stage: str, began: float) -> None:
         """Milliseconds since `began` (of perf_counter), the first time that this stage is told."""
         self.timings.setdefault(stage, round((perf_counter() - began) * 1000, 2))
+
+    def tried(self, attempts: Sequence[Attempt]) -> None:
+        """Models that could not answer; those that were called count against the turn's calls."""
+        if attempts:
+            told = [*self.trace.get("attempts", []), *(vars(attempt) for attempt in attempts)]
+            self.trace["attempts"] = told
+            self.calls_left -= sum(attempt.called for attempt in attempts)
+
+    def forget(self) -> None:
+        """What was shown so far: a whole new answer takes its place."""
+        self.text, self.cited, self.claims, self.copied = "", (), (), ()
+        self.outcome = Message.Outcome.NONE
 
     def add_usage(self, completion: Completion | None) -> None:
         """Of one more model call."""
@@ -144,7 +158,7 @@ async def recorded(turn: Turn) -> AsyncIterator[Turn]:
         await asyncio.shield(asyncio.ensure_future(_finish(turn, opening)))
 
 
-async def _finish(turn: Turn, opening: "asyncio.Future[tuple[UUID, list[PromptMessage]]]") -> None:
+async def _finish(turn: Turn, opening: "asyncio.Future[Opened]") -> None:
     if turn.message_id is None:
         with suppress(Exception):  # whoever awaited it has heard of it
             turn.message_id, turn.history = await opening
@@ -156,7 +170,7 @@ async def _finish(turn: Turn, opening: "asyncio.Future[tuple[UUID, list[PromptMe
         await _close(turn)
 
 
-def _open_turn(turn: Turn) -> tuple[UUID, list[PromptMessage]]:
+def _open_turn(turn: Turn) -> Opened:
     history = [
         PromptMessage(role, text)  # type: ignore[arg-type]
         for role, text in Message.objects.filter(conversation=turn.conversation)

@@ -230,6 +230,8 @@ OPENAI_API_KEY = env("OPENAI_API_KEY", default="")
 OPENAI_MODEL = env("OPENAI_MODEL", default="")
 # In this time a model may turn a follow-up into a query of its own; 0: rules alone do.
 CONDENSE_DEADLINE_MS = env.int("CONDENSE_DEADLINE_MS", default=2000)
+# When no model can write, the best sentences are quoted; 0: the question ends in an error.
+EXTRACTIVE_FALLBACK = env.bool("EXTRACTIVE_FALLBACK", default=True)
 ANSWER_MAX_TOKENS = env.int("ANSWER_MAX_TOKENS", default=900)
 MODEL_CONNECT_TIMEOUT = env.float("MODEL_CONNECT_TIMEOUT", default=5.0)
 MODEL_FIRST_TOKEN_TIMEOUT = env.float("MODEL_FIRST_TOKEN_TIMEOUT", default=20.0)

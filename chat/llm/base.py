@@ -9,11 +9,12 @@ from documents.passages import Passage
 
 @dataclass(frozen=True)
 class Attempt:
-    """One call to a model that could not answer; `error` is the code of its ChatModelError."""
+    """A model that could not answer; `error` is the code of its ChatModelError."""
 
     model: str
     error: str
     milliseconds: float
+    called: bool = True  # False: it was left alone, because it keeps failing or its budget is spent
 
 
 class ChatModelError(Exception):
@@ -21,14 +22,23 @@ class ChatModelError(Exception):
 
     `code` is stable: unavailable, rate_limited, rejected (our request is wrong: key, model name,
     credit), refused (moderation), incomplete (the stream ended early), overlong, timeout.
+    `reach`: what would fail in the same way: this "model", the provider's "free" models, or all of
+    the "provider". `called`: False if nothing was sent.
     """
 
     def __init__(
-        self, message: str, *, code: str = "unavailable", retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        code: str = "unavailable",
+        retry_after: float | None = None,
+        reach: Literal["model", "free", "provider"] = "model",
+        called: bool = True,
     ):
         super().__init__(message)
         self.code = code
         self.retry_after = retry_after  # seconds
+        self.reach, self.called = reach, called
         self.attempts: tuple[Attempt, ...] = ()  # where several models were tried
 
 
@@ -63,6 +73,13 @@ class TextPart:
 
 
 @dataclass(frozen=True)
+class Restarted:
+    """The model died in mid-sentence: forget its text, another one begins anew."""
+
+    reason: str  # the code of its ChatModelError
+
+
+@dataclass(frozen=True)
 class Completion:
     """The last thing a stream yields: proof that the provider said it was finished."""
 
@@ -74,7 +91,7 @@ class Completion:
     failed: tuple[Attempt, ...] = ()  # models that were tried before
 
 
-ModelOutput = TextPart | Completion
+ModelOutput = TextPart | Restarted | Completion
 
 
 class ChatModel(Protocol):
@@ -82,5 +99,8 @@ class ChatModel(Protocol):
     writes_prose: bool  # False: quotes passages word for word instead of phrasing an answer
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[ModelOutput, None]:
-        """TextParts, then exactly one Completion; raises ChatModelError instead of it."""
+        """TextParts, then exactly one Completion; raises ChatModelError instead of it.
+
+        Who tries several models says Restarted after the text of one that died, and only then.
+        """
         ...

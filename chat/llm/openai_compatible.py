@@ -17,6 +17,7 @@ import httpx
 from httpx_sse import EventSource, ServerSentEvent, aconnect_sse
 
 from chat.llm.base import ChatModelError, ModelOutput, Prompt, TextPart
+from chat.llm.guard import Guard
 from chat.llm.reply import Reply
 from chat.llm.upstream_errors import upstream_error
 
@@ -56,6 +57,7 @@ class OpenAICompatibleModel:
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         timeouts: Timeouts = Timeouts(),
+        guard: Guard | None = None,
     ):
         if bool(model) == bool(models) or len(models) > MAX_MODELS:
             raise ValueError(f"Give either one model or a list of at most {MAX_MODELS} models.")
@@ -66,10 +68,10 @@ class OpenAICompatibleModel:
         self._headers = httpx.Headers(headers)
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
-        self._body = {"model": model} if model else {"models": list(models)}
-        self._body |= {max_tokens_field: max_tokens, "stream": True, **(body or {})}
+        self._chooses = bool(models)
+        self._body = {max_tokens_field: max_tokens, "stream": True, **(body or {})}
         self._max_tokens_field = max_tokens_field
-        self._asked_for = model or models[0]
+        self._guard = guard or Guard(self.provider, models or [model])
         self._timeouts = timeouts
 
     def __repr__(self) -> str:
@@ -77,23 +79,37 @@ class OpenAICompatibleModel:
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelOutput, None]:
         """TextParts, then one Completion. Closing the generator closes the connection."""
-        reply = Reply(name=self.name, model=self._asked_for)
+        asked = await self._guard.admitted()
+        reply = Reply(name=self.name, model=asked[0])
         try:
-            async with aclosing(self._payloads(prompt, reply)) as payloads:
+            async with aclosing(self._payloads(prompt, asked, reply)) as payloads:
                 async for payload in payloads:
                     if text := reply.read(payload):
                         yield TextPart(text)
-            yield reply.completion()
+            completion = reply.completion()
         except httpx.TimeoutException:
-            raise self._failed("no connection in time", "timeout") from None
-        except httpx.HTTPError as error:
+            error = self._failed("no connection in time", "timeout")
+        except httpx.HTTPError as lost:
             code = "incomplete" if reply.started else "unavailable"
-            raise self._failed(f"connection lost ({type(error).__name__})", code) from None
+            error = self._failed(f"connection lost ({type(lost).__name__})", code)
+        except ChatModelError as told:
+            error = told
+        except (GeneratorExit, asyncio.CancelledError):
+            self._guard.cancelled(asked, reply.model)
+            raise
+        else:
+            self._guard.answered(asked, completion)
+            yield completion
+            return
+        self._guard.failed(asked, error, reply.model if reply.started else None)
+        raise error
 
     def _failed(self, what: str, code: str) -> ChatModelError:
         return ChatModelError(f"{self.name}: {what}", code=code)
 
-    async def _payloads(self, prompt: Prompt, reply: Reply) -> AsyncGenerator[dict[str, Any], None]:
+    async def _payloads(
+        self, prompt: Prompt, asked: Sequence[str], reply: Reply
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """The decoded data events, each awaited no longer than its deadline allows."""
         clock = asyncio.get_running_loop().time
         limits = self._timeouts
@@ -104,7 +120,7 @@ class OpenAICompatibleModel:
             async with AsyncExitStack() as stack:
                 # Headers may come only when a slow server has read the whole prompt.
                 async with asyncio.timeout_at(deadline):
-                    response = await self._open(stack, prompt)
+                    response = await self._open(stack, prompt, asked)
                 events = EventSource(_Body(response)).aiter_sse()  # type: ignore[arg-type]
                 await stack.enter_async_context(aclosing(events))
                 while True:
@@ -135,10 +151,14 @@ class OpenAICompatibleModel:
             awaited = "end" if clock() >= last_moment else "token"
             raise self._failed(f"no {awaited} in time", "timeout") from None
 
-    def _limits(self, prompt: Prompt) -> dict[str, int]:
-        return {self._max_tokens_field: prompt.max_tokens} if prompt.max_tokens else {}
+    def _request(self, prompt: Prompt, asked: Sequence[str]) -> dict[str, Any]:
+        wanted = {"models": list(asked)} if self._chooses else {"model": asked[0]}
+        limits = {self._max_tokens_field: prompt.max_tokens} if prompt.max_tokens else {}
+        return {**wanted, **self._body, **limits, "messages": _messages(prompt)}
 
-    async def _open(self, stack: AsyncExitStack, prompt: Prompt) -> httpx.Response:
+    async def _open(
+        self, stack: AsyncExitStack, prompt: Prompt, asked: Sequence[str]
+    ) -> httpx.Response:
         """Send the request; raise what a reply says that is no stream."""
         limit = self._timeouts.connect
         source = await stack.enter_async_context(
@@ -146,7 +166,7 @@ class OpenAICompatibleModel:
                 self._client,
                 "POST",
                 self._url,
-                json={**self._body, **self._limits(prompt), "messages": _messages(prompt)},
+                json=self._request(prompt, asked),
                 headers=dict(self._headers),
                 timeout=httpx.Timeout(None, connect=limit, pool=limit),
             )

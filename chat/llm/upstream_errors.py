@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -46,6 +46,9 @@ CODE_BY_STATUS = {
     504: "timeout",
     524: "timeout",
 }
+# OpenRouter's own words for the limit that all of its free models share.
+FREE_LIMIT = "free_tier"
+FREE_LIMIT_MESSAGE = "free-models-per-"
 MID_STREAM = 0
 SLUG = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
@@ -84,7 +87,16 @@ def upstream_error(
         f"{name} {what or f'answered {status}'}{detail}",
         code=code,
         retry_after=next((w for w in waits if w), None),
+        reach=_reach(status, code, str(limit), str(error.get("message"))),
     )
+
+
+def _reach(
+    status: int, code: str, limit: str, message: str
+) -> Literal["model", "free", "provider"]:
+    if code == "rate_limited" and (FREE_LIMIT in limit or FREE_LIMIT_MESSAGE in message):
+        return "free"
+    return "provider" if status in (401, 402, 403) and code != "refused" else "model"
 
 
 def retry_after(headers: httpx.Headers) -> float | None:

@@ -1,17 +1,18 @@
 """FallbackModel: the first model that starts answers, and nobody sees the others."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from chat.llm.base import ChatModelError
+from chat.llm.base import ChatModelError, Restarted, TextPart
 from chat.llm.fallback import FallbackModel
 from chat.llm.scripted import ScriptedModel
 from tests.chat.samples import answer_of, model_of, new_client, outputs_of, prompt, read_until_error
 from tests.standins import frames as f
 
 
-def down(code: str = "unavailable", **options: float) -> ChatModelError:
+def down(code: str = "unavailable", **options: Any) -> ChatModelError:
     return ChatModelError(f"it is {code}", code=code, **options)
 
 
@@ -52,13 +53,50 @@ async def test_a_prompt_may_allow_fewer_calls():
     assert not second.prompts
 
 
-async def test_after_the_first_word_the_error_is_raised():
-    second = ScriptedModel(["other answer"])
-    model = FallbackModel([ScriptedModel(["half an ", down("incomplete")]), second])
-    text, error = await read_until_error(model.stream(prompt()))
-    assert text == "half an "
-    assert isinstance(error, ChatModelError)
-    assert error.code == "incomplete"
+async def test_after_the_first_word_a_whole_new_answer_follows_openly():
+    models = [ScriptedModel(["half an ", down("incomplete")]), ScriptedModel(["other answer"])]
+    *told, completion = await outputs_of(FallbackModel(models))
+    assert told == [TextPart("half an "), Restarted("incomplete"), TextPart("other answer")]
+    assert [attempt.error for attempt in completion.failed] == ["incomplete"]
+
+
+async def test_if_nobody_takes_over_what_was_said_ends_in_the_error():
+    models = [ScriptedModel(["half an ", down("timeout")]), failing("timeout")]
+    text, error = await read_until_error(FallbackModel(models).stream(prompt()))
+    assert (text, error.code) == ("half an ", "timeout")
+
+
+async def test_after_the_last_model_those_whose_failure_may_pass_are_asked_again():
+    only = ScriptedModel([down("unavailable")], ["half", down("incomplete")], ["whole answer"])
+    *told, completion = await outputs_of(FallbackModel([only]))
+    assert told == [TextPart("half"), Restarted("incomplete"), TextPart("whole answer")]
+    assert len(completion.failed) == 2
+
+
+@pytest.mark.parametrize("code", ["timeout", "rate_limited", "rejected", "overlong", "refused"])
+async def test_a_failure_that_would_repeat_itself_is_not_asked_for_again(code):
+    only = failing(code)
+    await error_of(FallbackModel([only]))
+    assert len(only.prompts) == 1
+
+
+async def test_nobody_is_asked_before_the_time_that_a_provider_named():
+    only = ScriptedModel([down("unavailable", retry_after=5.0)])
+    await error_of(FallbackModel([only]))
+    assert len(only.prompts) == 1
+
+
+async def test_whoever_was_not_called_costs_no_call():
+    left_alone = [ScriptedModel([down(called=False)]) for _ in range(4)]
+    fourth = ScriptedModel(["an answer"], name="the fifth")
+    text, completion = await answer_of(FallbackModel([*left_alone, fourth]))
+    assert (text, len(completion.failed)) == ("an answer", 4)
+
+
+async def test_after_a_long_wait_nobody_else_is_asked(monkeypatch):
+    monkeypatch.setattr("chat.llm.fallback.PATIENCE", 0.0)
+    second = ScriptedModel(["anything"])
+    await error_of(FallbackModel([failing("timeout"), second]))
     assert not second.prompts
 
 

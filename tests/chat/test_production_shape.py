@@ -7,7 +7,7 @@ from django.core.management import call_command
 
 import chat.providers
 import documents.providers
-from chat.events import Delta, Done, Error
+from chat.events import Delta, Done, Error, Restart
 from chat.models import Message
 from chat.pipeline import AnswerPipeline
 from documents.models import Corpus
@@ -99,13 +99,51 @@ async def test_before_the_first_word_the_next_group_of_models_answers_unseen(cor
     assert [chat.json["models"] for chat in openrouter.chats()][1] == ["openrouter/auto"]
 
 
-async def test_an_error_inside_a_200_stream_is_a_failed_turn_that_keeps_what_was_read(
+DIED = frames.stream(frames.role(), frames.delta("The lamp turns "), frames.error_event())
+
+
+async def test_a_stream_that_dies_is_followed_by_a_whole_new_answer(corpus, production):
+    openrouter, _ = production
+    openrouter.next_chat(DIED)
+    turn = await new_turn(corpus, LAMP)
+
+    events = await events_of(turn)
+
+    told = [event for event in events if isinstance(event, Delta | Restart)]
+    assert told[:2] == [Delta("The lamp turns "), Restart("model_failed")]
+    assert "".join(event.text for event in told[2:]) == events[-1].text
+    assert (events[-1].outcome, events[-1].degraded) == ("answered", [])
+    message = await Message.objects.aget(pk=turn.message_id)
+    assert (message.status, message.text) == (
+        "complete",
+        "The lamp turns once in twelve seconds [1].",
+    )
+
+
+async def test_when_no_model_can_write_sentences_are_quoted_and_the_answer_says_so(
     corpus, production
 ):
     openrouter, _ = production
-    openrouter.next_chat(
-        frames.stream(frames.role(), frames.delta("The lamp turns "), frames.error_event())
-    )
+    openrouter.next_chat(DIED, DIED, DIED)
+    turn = await new_turn(corpus, LAMP)
+
+    events = await events_of(turn)
+
+    done = events[-1]
+    assert (done.outcome, done.degraded) == ("degraded", ["no_model"])
+    assert (done.extractive, done.model) == (True, "extractive")
+    assert "The lamp turns once in twelve seconds." in done.text
+    assert done.citations[0]["url"] == "/read/site/guide/lamp#timing"
+    assert len(openrouter.chats()) == 3
+    last = max(at for at, event in enumerate(events) if isinstance(event, Restart))
+    shown = "".join(event.text for event in events[last:] if isinstance(event, Delta))
+    assert shown == done.text == (await Message.objects.aget(pk=turn.message_id)).text
+
+
+async def test_without_quotations_a_failed_turn_keeps_what_was_read(corpus, production, settings):
+    settings.EXTRACTIVE_FALLBACK = False
+    openrouter, _ = production
+    openrouter.next_chat(DIED, *[frames.error(503)] * 2)
     turn = await new_turn(corpus, LAMP)
 
     events = await events_of(turn)
@@ -114,6 +152,18 @@ async def test_an_error_inside_a_200_stream_is_a_failed_turn_that_keeps_what_was
     assert [event for event in events if isinstance(event, Delta)] == [Delta("The lamp turns ")]
     message = await Message.objects.aget(pk=turn.message_id)
     assert (message.status, message.text) == ("failed", "The lamp turns ")
+
+
+async def test_a_model_that_keeps_failing_is_left_out_of_the_calls(corpus, production):
+    openrouter, _ = production
+    openrouter.failing["vendor/primary"] = frames.error(503)
+    for _ in range(5):
+        await events_of(await new_turn(corpus, LAMP))
+
+    done = (await events_of(await new_turn(corpus, LAMP)))[-1]
+
+    assert done.model == "vendor/second"
+    assert openrouter.chats()[-1].json["models"] == ["vendor/second", "vendor/third"]
 
 
 async def test_what_no_socket_and_no_column_can_carry_is_taken_out_of_an_answer(corpus, production):

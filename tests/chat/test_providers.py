@@ -84,9 +84,18 @@ def test_more_models_make_more_calls_and_one_is_kept_for_the_other_provider(sett
 
 def test_any_openai_compatible_server_will_do(settings):
     settings.OPENAI_BASE_URL, settings.OPENAI_MODEL = "http://127.0.0.1:11434/v1", "llama"
-    model = providers.get_chat_model()
+    (model,) = providers.get_chat_model().models
     assert isinstance(model, OpenAICompatibleModel)
     assert model.provider == "127.0.0.1"
+
+
+def test_behind_a_model_somebody_quotes_unless_that_is_switched_off(settings):
+    assert providers.get_quotes() is None  # nobody else is there
+    settings.OPENAI_BASE_URL, settings.OPENAI_MODEL = "http://127.0.0.1:11434/v1", "llama"
+    providers.reset()
+    assert isinstance(providers.get_quotes(), ExtractiveModel)
+    settings.EXTRACTIVE_FALLBACK = False
+    assert providers.get_quotes() is None
 
 
 def test_an_openai_server_without_a_model_is_refused(settings):

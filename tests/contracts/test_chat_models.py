@@ -86,7 +86,7 @@ async def test_a_cancelled_reader_is_let_go(model):
 
 @pytest.fixture(params=MODELS)
 async def broken_model(request, openrouter_standin) -> AsyncIterator[ChatModel]:
-    openrouter_standin.next_chat(f.error(503), f.error(503))
+    openrouter_standin.next_chat(*[f.error(503)] * 3)
     async with new_client() as client:
         wire = model_of(openrouter_standin, client)
         models: dict[str, ChatModel] = {
