@@ -60,7 +60,7 @@ async def ask_all(corpus, questions: list[str], rounds: int) -> list[dict[str, f
             conversation = await in_database_thread(Conversation.objects.create)(
                 corpus=corpus, owner=principal.owner
             )
-            turn = Turn(conversation, principal, question, principal.scope)
+            turn = Turn(conversation, principal, question, principal.scope, anew=True)
             began, first = perf_counter(), None
             async for event in pipeline.answer(turn):
                 if first is None and isinstance(event, Delta):

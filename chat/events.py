@@ -91,6 +91,7 @@ class Done:
     degraded: list[str]
     model: str
     extractive: bool
+    cached: bool  # it was given before, and nothing has changed since
     usage: dict[str, Any]
     timings: dict[str, float]  # milliseconds by stage
 

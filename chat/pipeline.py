@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from chat import evidence
+from chat.answer_cache import keep, recall
 from chat.context import NOTHING, SelectionNotFound, cited_before, gather
 from chat.events import Delta, Error, Event, Sources, Stage, Start
 from chat.limits import TooManyQuestions, admit
@@ -68,9 +69,14 @@ class AnswerPipeline:
                 began = perf_counter()
                 yield Start(str(turn.conversation.pk), str(turn.message_id))
 
-                async with aclosing(self._answer_anew(turn, began)) as events:
-                    async for event in events:
-                        yield event
+                if (known := await recall(turn, self.retriever, self.model)) is not None:
+                    for told in known.told_to(turn):
+                        yield told
+                else:
+                    async with aclosing(self._answer_anew(turn, began)) as events:
+                        async for event in events:
+                            yield event
+                    await keep(turn, self.retriever, self.model)
                 turn.took("total", began)
         except TooManyQuestions as error:
             yield Error("rate_limited", str(error), 429, error.retry_after)

@@ -8,7 +8,9 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import OperationalError
+from django.db.models import Exists
 
 from chat.auth.principal import Principal
 from chat.claims import CheckedClaim
@@ -19,11 +21,12 @@ from chat.llm.base import Attempt, Completion, Prompt, PromptMessage
 from chat.llm.fallback import MAX_CALLS
 from chat.models import Citation, Claim, Conversation, Message
 from chat.phrases import RETRACTED_ALONE, phrase
+from documents.models import Corpus, IndexChange
 from documents.passages import Passage
 from documents.scope import Scope
 from documents.threads import in_database_thread
 
-Opened = tuple[UUID, list[PromptMessage]]
+Opened = tuple[UUID, list[PromptMessage], int | None]
 
 
 @dataclass
@@ -55,6 +58,9 @@ class Turn:
     surroundings: Surroundings = field(default_factory=Surroundings)  # as the caller tells
     context: Context = NOTHING  # what was found of them
     calls_left: int = MAX_CALLS  # upstream calls to models
+    revision: int | None = None  # of the corpus; None: what the index finds may be older than it
+    anew: bool = False  # whatever was answered before
+    cached: bool = False  # the answer was given before
 
     @property
     def language(self) -> str:
@@ -102,7 +108,8 @@ class Turn:
             claims=[claim_json(c) for c in self.claims],
             copied=[{"start": c.start, "end": c.end, "words": c.words} for c in self.copied],
             nearest=[passage_json(p) for p in self.nearest], degraded=self.degraded,
-            model=self.model, extractive=self.extractive, usage=self.usage, timings=self.timings,
+            model=self.model, extractive=self.extractive, cached=self.cached, usage=self.usage,
+            timings=self.timings,
         )  # fmt: skip
 
 
@@ -143,7 +150,7 @@ async def recorded(turn: Turn) -> AsyncIterator[Turn]:
     """
     opening = asyncio.ensure_future(_open(turn))
     try:
-        turn.message_id, turn.history = await asyncio.shield(opening)
+        turn.message_id, turn.history, turn.revision = await asyncio.shield(opening)
         yield turn
         turn.status = Message.Status.COMPLETE
     except Exception:
@@ -161,7 +168,7 @@ async def recorded(turn: Turn) -> AsyncIterator[Turn]:
 async def _finish(turn: Turn, opening: "asyncio.Future[Opened]") -> None:
     if turn.message_id is None:
         with suppress(Exception):  # whoever awaited it has heard of it
-            turn.message_id, turn.history = await opening
+            turn.message_id, turn.history, turn.revision = await opening
     if turn.message_id is None:
         return  # nothing was saved, so nothing is left open
     try:
@@ -179,7 +186,18 @@ def _open_turn(turn: Turn) -> Opened:
         .values_list("role", "text")[:6]
     ][::-1]
     _asked, answer = Message.objects.open_turn(turn.conversation, turn.question)
-    return answer.pk, history
+    return answer.pk, history, _settled_revision(turn.conversation.corpus_id)
+
+
+def _settled_revision(corpus: int) -> int | None:
+    revision, owes = (
+        Corpus.objects.filter(pk=corpus)
+        .annotate(owes=Exists(IndexChange.objects.all()))
+        .values_list("revision", "owes")
+        .get()
+    )
+    # An embedded index reads what it owes before it searches; Qdrant is told soon afterwards.
+    return None if owes and settings.QDRANT_URL else revision
 
 
 def _close_turn(turn: Turn) -> None:

@@ -172,7 +172,10 @@ CACHES = {
             "OPTIONS": {"socket_connect_timeout": 3, "socket_timeout": 3, "serializer": json},
         }
         if REDIS_URL
-        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+        else {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "OPTIONS": {"MAX_ENTRIES": 3000},
+        }
     )
 }
 # Questions a minute: per signed-in user or key, and per address for anonymous visitors.
@@ -230,6 +233,9 @@ OPENAI_API_KEY = env("OPENAI_API_KEY", default="")
 OPENAI_MODEL = env("OPENAI_MODEL", default="")
 # In this time a model may turn a follow-up into a query of its own; 0: rules alone do.
 CONDENSE_DEADLINE_MS = env.int("CONDENSE_DEADLINE_MS", default=2000)
+# Seconds for which an answer is kept, to be given again to the same question of the same content.
+# 0: every question is answered anew.
+ANSWER_CACHE_SECONDS = env.int("ANSWER_CACHE_SECONDS", default=3600)
 # When no model can write, the best sentences are quoted; 0: the question ends in an error.
 EXTRACTIVE_FALLBACK = env.bool("EXTRACTIVE_FALLBACK", default=True)
 ANSWER_MAX_TOKENS = env.int("ANSWER_MAX_TOKENS", default=900)

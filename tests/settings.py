@@ -12,6 +12,8 @@ for name in UNSET:
     os.environ[name] = ""
 os.environ["EMBEDDER"] = os.environ["RERANKER"] = "auto"
 os.environ["WORKER"] = os.environ.get("TEST_WORKER", "none")
+# A test that asks twice wants two answers; those of the cache switch it on.
+os.environ["ANSWER_CACHE_SECONDS"] = "0"
 os.environ["HTTPS"] = os.environ["DEBUG"] = "0"
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 50
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")

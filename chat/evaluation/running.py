@@ -58,7 +58,7 @@ def _new_turn(corpus: Corpus, principal: Principal, case: Case) -> Turn:
     conversation = Conversation.objects.create(corpus=corpus, owner=principal.owner)
     for role, said in case.history:  # one by one: their times keep their order
         Message.objects.create(conversation=conversation, role=role, text=said)
-    return Turn(conversation, principal, case.question, principal.scope)
+    return Turn(conversation, principal, case.question, principal.scope, anew=True)
 
 
 def _delete(conversation: Conversation) -> None:
