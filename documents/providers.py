@@ -9,6 +9,9 @@ from django.conf import settings
 from documents.embedding.base import NO_DENSE_VECTORS, Embedder
 from documents.index.base import Index
 from documents.stopping import sleep
+from documents.upstream.breaker import Breaker
+from documents.upstream.metering import Meter, Unmetered
+from documents.upstream.moments import Moments
 
 if TYPE_CHECKING:
     from documents.embedding.bundled import BundledEmbedder
@@ -85,7 +88,26 @@ def cohere_embedder() -> Embedder:
     )
 
 
+@cache
+def breaker(name: str) -> Breaker:
+    """The one of this process for a provider's operation ("cohere/embed") or model."""
+    return Breaker(name, _moments())
+
+
+@cache
+def meter(provider: str) -> Meter:
+    """Of the configured key of "cohere", "openrouter" or "openai"."""
+    return Unmetered()
+
+
+@cache
+def _moments() -> Moments:
+    from django.core.cache import cache
+
+    return Moments(cache, "breaker:", remote=bool(settings.REDIS_URL))
+
+
 def reset() -> None:
     """Forget what was built; for tests that change settings."""
-    for provider in (get_embedder, get_local_embedder, get_index):
+    for provider in (get_embedder, get_local_embedder, get_index, breaker, meter, _moments):
         provider.cache_clear()

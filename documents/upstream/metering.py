@@ -29,19 +29,27 @@ class Spent:
 
 
 class Meter(Protocol):
-    """Of one provider and one key of it."""
+    """Of one provider and one key of it.
+
+    `model` is the one that was asked for, also where another one answered. Each call that was
+    admitted is recorded once, whatever became of it.
+    """
 
     def admit(self, operation: Operation, *, model: str = "", inputs: int = 0) -> None:
         """Asked before each call; raises BudgetExhausted. It may ask a database: the synchronous
-        side's."""
+        side's, which leaves a part of each minute to the readers."""
         ...
 
     async def admit_soon(self, operation: Operation, *, model: str = "", inputs: int = 0) -> None:
-        """The same, without holding up the event loop."""
+        """The same for a reader's call, without holding up the event loop."""
         ...
 
     def record(self, operation: Operation, model: str, spent: Spent) -> None:
         """Told after each call. Never raises, and never waits for anything."""
+        ...
+
+    def used_up(self, operation: Operation, *, model: str = "") -> None:
+        """Told when the provider itself says that its month or day is used up; as `record`."""
         ...
 
 
@@ -55,4 +63,7 @@ class Unmetered:
         return None
 
     def record(self, operation: Operation, model: str, spent: Spent) -> None:
+        return None
+
+    def used_up(self, operation: Operation, *, model: str = "") -> None:
         return None
