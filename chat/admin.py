@@ -1,4 +1,4 @@
-"""Conversations with their citations, read-only; and API keys."""
+"""Conversations with their citations, read-only; API keys; the models that write."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.functional import Promise
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -16,9 +17,12 @@ from rest_framework_api_key.models import APIKey
 from chat import trace
 from chat.evaluation import admin as _question_sets  # noqa: F401 - registers them
 from chat.evaluation.collecting import Collecting, collects, of_conversations, of_messages
-from chat.models import ApiKey, Citation, Conversation, Message
+from chat.llm.guard import is_free
+from chat.models import AnswerModel, ApiKey, Citation, Conversation, Message
+from chat.providers import models_asked
 from chat.standing import Standing, standings
 from documents.models import Chunk
+from documents.providers import breaker
 
 # Why a candidate was left out, as chat/trace.py has it.
 DROPPED: dict[Any, Any] = {
@@ -152,3 +156,45 @@ class MessageAdmin(ReadOnly):
                 for claim in message.claims.all()
             ),
         )
+
+
+@admin.register(AnswerModel)
+class AnswerModelAdmin(admin.ModelAdmin):
+    """Which models write, in which order, and how each of them is doing."""
+
+    list_display = ["name", "provider", "position", "enabled", "state"]
+    list_editable = ["position", "enabled"]
+    list_filter = ["provider", "enabled"]
+
+    @admin.display(description=_("state"))
+    def state(self, model: AnswerModel) -> str | Promise:
+        if not model.enabled:
+            return _("not asked")
+        if model.name not in dict(self._asked()).get(model.provider, ()):
+            return _("not asked: its provider is not configured, or too many stand before it")
+        return _state(model.provider, model.name)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        chosen = AnswerModel.objects.chosen()
+        asked = [
+            {
+                "provider": provider, "name": name, "state": _state(provider, name),
+                "from_settings": provider not in chosen,
+            }
+            for provider, names in self._asked()
+            for name in names
+        ]  # fmt: skip
+        return super().changelist_view(request, {**(extra_context or {}), "asked": asked})
+
+    def _asked(self) -> list[tuple[str, list[str]]]:
+        return models_asked(AnswerModel.objects.chosen())
+
+
+def _state(provider: str, name: str) -> str | Promise:
+    circuits = [breaker(provider), breaker(f"{provider}/{name}")]
+    if is_free(name):
+        circuits.append(breaker(f"{provider}/:free"))
+    worst = max(circuits, key=lambda circuit: circuit.retry_after)
+    if worst.state == "open":
+        return _("left alone for another %d s") % worst.retry_after
+    return _("is tried again") if worst.state == "half-open" else _("in use")

@@ -7,6 +7,9 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from chat.llm.fallback import MAX_CALLS
+from chat.llm.guard import MAX_MODELS
+
 RERANKERS = ("auto", "cohere", "none")
 
 
@@ -54,6 +57,15 @@ def models_are_configured(
                 "OPENROUTER_API_KEY is set, but OPENROUTER_MODELS is empty.",
                 hint="Name at least one model, for example OPENROUTER_MODELS=openrouter/auto.",
                 id="chat.E004",
+            )
+        )
+    most = MAX_CALLS * MAX_MODELS
+    if len(models) > most:
+        found.append(
+            Warning(
+                f"OPENROUTER_MODELS names {len(models)} models; no more than {most} are asked.",
+                hint=f"A question makes {MAX_CALLS} calls at most, with {MAX_MODELS} models each.",
+                id="chat.W002",
             )
         )
     if settings.OPENAI_MODEL and not (settings.OPENAI_BASE_URL or settings.OPENAI_API_KEY):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -312,3 +313,45 @@ class Question(models.Model):
 
     def __str__(self) -> str:
         return self.question[:60]
+
+
+class AnswerModelQuerySet(models.QuerySet["AnswerModel"]):
+    def chosen(self) -> dict[str, list[str]]:
+        """Names of the enabled models in their order, by provider."""
+        found: dict[str, list[str]] = {}
+        for provider, name in self.filter(enabled=True).values_list("provider", "name"):
+            found.setdefault(provider, []).append(name)
+        return found
+
+
+class AnswerModel(models.Model):
+    """A model that may write answers. Where a provider has any, they count instead of those that
+    the settings name for it."""
+
+    class Provider(models.TextChoices):
+        OPENROUTER = "openrouter", "OpenRouter"
+        OPENAI = "openai", _("OpenAI-compatible server")
+
+    provider = models.CharField(max_length=20, choices=Provider, default=Provider.OPENROUTER)
+    name = models.CharField(
+        max_length=200,
+        validators=[RegexValidator(r"^[\w.:/@~+-]+\Z", _("A model's name has no spaces."))],
+        help_text=_('As the provider calls it, for example "vendor/model" or "vendor/model:free".'),
+    )
+    position = models.PositiveSmallIntegerField(
+        default=1, help_text=_("The lowest is asked first; OpenRouter's before the other server's.")
+    )
+    enabled = models.BooleanField(default=True)
+
+    objects = AnswerModelQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-provider", "position", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "name"], name="answer_model_once_per_provider"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -19,7 +19,7 @@ from chat.llm.base import ChatModel, ChatModelError
 from chat.models import Message
 from chat.phrases import NOT_IN_CONTENT, REFUSED, phrase
 from chat.prompting import build_prompt, version
-from chat.providers import get_chat_model, get_quotes
+from chat.providers import follow_the_curator, get_chat_model, get_quotes
 from chat.retrieval import Found, Retriever
 from chat.review import review
 from chat.rewriting import Rewritten, rewrite
@@ -39,6 +39,7 @@ SELECTION_NOT_FOUND = (
 
 async def answer(turn: Turn) -> AsyncGenerator[Event, None]:
     """What every transport calls: the configured pipeline's answer, or an error that says why."""
+    await follow_the_curator()
     try:
         pipeline = AnswerPipeline.from_settings()
     except Exception:

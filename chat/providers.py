@@ -5,25 +5,34 @@ or a test may see several.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 
 from chat.llm.base import ChatModel
+from chat.llm.fallback import MAX_CALLS
+from chat.llm.guard import MAX_MODELS, Guard
+from chat.models import AnswerModel
 from chat.reranking.base import Reranker
+from documents.providers import breaker, meter
+from documents.threads import in_database_thread
 
 if TYPE_CHECKING:
     import httpx
-
-logger = logging.getLogger(__name__)
 
 OPENAI_URL = "https://api.openai.com/v1"
 APPLICATION = "ragsite"  # how we name ourselves to providers
 SOCKETS = 1000  # every reader who waits for an answer holds one
 
+OPENROUTER, OPENAI = "openrouter", "openai"
+LOOK_AGAIN = 15.0  # seconds in which a curator's choice of models reaches all processes
+
+_chosen: dict[str, list[str]] = {}
+_looked_at = -LOOK_AGAIN
 _built: dict[asyncio.AbstractEventLoop | None, dict[str, Any]] = {}
 
 
@@ -39,6 +48,22 @@ def get_chat_model() -> ChatModel:
     return model
 
 
+async def follow_the_curator() -> None:
+    """Look, now and then and only while questions come, whether other models were chosen."""
+    global _chosen, _looked_at
+    if not (settings.OPENROUTER_API_KEY or _openai_url()) or monotonic() < _looked_at + LOOK_AGAIN:
+        return
+    _looked_at = monotonic()
+    try:
+        chosen = await in_database_thread(AnswerModel.objects.chosen)()
+    except DatabaseError:
+        return  # the turn will find out itself
+    if chosen != _chosen:
+        _chosen = chosen
+        for built in _built.values():
+            built.pop("chat model", None)
+
+
 def get_quotes() -> ChatModel | None:
     """Who quotes when no model can write; None where there is no model, or nobody should."""
     if not (settings.EXTRACTIVE_FALLBACK and get_chat_model().writes_prose):
@@ -49,7 +74,9 @@ def get_quotes() -> ChatModel | None:
 
 def reset() -> None:
     """Forget what was built: settings have changed."""
+    global _chosen, _looked_at
     _built.clear()
+    _chosen, _looked_at = {}, -LOOK_AGAIN
 
 
 def _once(what: str, build: Callable[[], Any]) -> Any:
@@ -99,12 +126,14 @@ def _build_reranker() -> Reranker:
 
 
 def _build_chat_model() -> ChatModel:
-    models = [*_openrouter_models(), *_openai_models()]
-    if not models:
+    asked = dict(models_asked(_chosen))
+    if not asked:
         return _build_quotes()
     from chat.llm.fallback import FallbackModel
 
-    return FallbackModel(models)
+    return FallbackModel(
+        [*_openrouter_models(asked.get(OPENROUTER)), *_openai_models(asked.get(OPENAI))]
+    )
 
 
 def _build_quotes() -> ChatModel:
@@ -114,21 +143,34 @@ def _build_quotes() -> ChatModel:
     return ExtractiveModel(get_local_embedder())
 
 
-def _openrouter_models() -> Iterator[ChatModel]:
-    """Groups of three, one call each; as many groups as a turn may make calls."""
-    if not settings.OPENROUTER_API_KEY:
-        return
-    from chat.llm.fallback import MAX_CALLS
-    from chat.llm.openai_compatible import MAX_MODELS, OpenAICompatibleModel
+def models_asked(chosen: Mapping[str, Sequence[str]]) -> list[tuple[str, list[str]]]:
+    """The models of each configured provider, in the order in which they are asked: those that a
+    curator chose, or else the settings'."""
+    openrouter = chosen.get(OPENROUTER) or settings.OPENROUTER_MODELS
+    openai = chosen.get(OPENAI) or [settings.OPENAI_MODEL]
+    calls = MAX_CALLS - bool(_openai_url())  # one is kept for the other provider
+    asked = []
+    if settings.OPENROUTER_API_KEY:
+        asked.append((OPENROUTER, _names(openrouter)[: calls * MAX_MODELS]))
+    if _openai_url():
+        asked.append((OPENAI, _names(openai)[:MAX_CALLS]))
+    return asked
 
-    slugs = [slug.strip() for slug in settings.OPENROUTER_MODELS if slug.strip()]
+
+def _names(listed: Sequence[str]) -> list[str]:
+    return [name.strip() for name in listed if name.strip()]
+
+
+def _openrouter_models(slugs: Sequence[str] | None) -> Iterator[ChatModel]:
+    """Groups of three, one call each."""
+    if slugs is None:
+        return
     if not slugs:
         raise ImproperlyConfigured("OPENROUTER_API_KEY is set, but OPENROUTER_MODELS is empty.")
-    calls = MAX_CALLS - bool(_openai_url())  # one is kept for the other provider
-    if len(slugs) > calls * MAX_MODELS:
-        logger.warning("Only the first %d of OPENROUTER_MODELS are used", calls * MAX_MODELS)
-    client = _client()
-    for first in range(0, min(len(slugs), calls * MAX_MODELS), MAX_MODELS):
+    from chat.llm.openai_compatible import OpenAICompatibleModel
+
+    client = _once("client", _client)
+    for first in range(0, len(slugs), MAX_MODELS):
         group = slugs[first : first + MAX_MODELS]
         yield OpenAICompatibleModel(
             client,
@@ -141,29 +183,32 @@ def _openrouter_models() -> Iterator[ChatModel]:
             headers={"X-OpenRouter-Title": APPLICATION},
             body={"provider": {"data_collection": _data_collection()}},
             timeouts=_timeouts(),
+            guard=Guard(OPENROUTER, group, breaker, meter(OPENROUTER)),
         )
 
 
-def _openai_models() -> Iterator[ChatModel]:
-    url = _openai_url()
-    if not url:
+def _openai_models(names: Sequence[str] | None) -> Iterator[ChatModel]:
+    if names is None:
         return
-    if not settings.OPENAI_MODEL:
+    if not names:
         raise ImproperlyConfigured("OPENAI_BASE_URL or OPENAI_API_KEY needs OPENAI_MODEL.")
     from chat.llm.openai_compatible import OpenAICompatibleModel
 
+    url = _openai_url()
     # OpenAI's newer models refuse max_tokens; most other servers know nothing else.
     field = "max_completion_tokens" if url.startswith(OPENAI_URL) else "max_tokens"
-    yield OpenAICompatibleModel(
-        _client(),
-        url,
-        model=settings.OPENAI_MODEL,
-        api_key=settings.OPENAI_API_KEY,
-        max_tokens=settings.ANSWER_MAX_TOKENS,
-        max_tokens_field=field,
-        body={"stream_options": {"include_usage": True}},
-        timeouts=_timeouts(),
-    )
+    for name in names:
+        yield OpenAICompatibleModel(
+            _once("client", _client),
+            url,
+            model=name,
+            api_key=settings.OPENAI_API_KEY,
+            max_tokens=settings.ANSWER_MAX_TOKENS,
+            max_tokens_field=field,
+            body={"stream_options": {"include_usage": True}},
+            timeouts=_timeouts(),
+            guard=Guard(OPENAI, [name], breaker, meter(OPENAI)),
+        )
 
 
 def _openai_url() -> str:

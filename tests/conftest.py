@@ -47,9 +47,8 @@ def fresh_providers() -> Iterator[None]:
     """Limits, caches and the private index replica of one test are not those of the next."""
     cache.clear()
     limits._limiter.cache_clear()
-    for built in (documents.providers.get_index, documents.providers.breaker):
-        built.cache_clear()
-    documents.providers.meter.cache_clear()
+    for built in ("get_index", "breaker", "meter", "_moments"):
+        getattr(documents.providers, built).cache_clear()
     chat.providers.reset()
     yield
     documents.providers.get_index.cache_clear()

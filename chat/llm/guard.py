@@ -12,6 +12,7 @@ from documents.upstream.breaker import Breaker
 from documents.upstream.metering import BudgetExhausted, Meter, Spent, Unmetered
 from documents.upstream.moments import Memory, Moments
 
+MAX_MODELS = 3  # in one call: OpenRouter answers 400 to a fourth
 # Seconds to leave a provider alone that refuses our key or has no credit left: a hand is needed.
 REFUSED_REST = 60.0
 LONGEST_TOLD = 86_400.0  # seconds that a provider's "come back later" is believed

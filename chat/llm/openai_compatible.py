@@ -17,13 +17,12 @@ import httpx
 from httpx_sse import EventSource, ServerSentEvent, aconnect_sse
 
 from chat.llm.base import ChatModelError, ModelOutput, Prompt, TextPart
-from chat.llm.guard import Guard
+from chat.llm.guard import MAX_MODELS, Guard
 from chat.llm.reply import Reply
 from chat.llm.upstream_errors import upstream_error
 
 logger = logging.getLogger(__name__)
 
-MAX_MODELS = 3  # OpenRouter answers 400 to a fourth
 ERROR_BODY_SECONDS = 2.0
 ERROR_BYTES = 64 * 1024  # of an error's body; an edge's HTML page can be long
 STREAM_BYTES = 8 * 1024 * 1024  # of one stream; 900 tokens with their envelopes are 0.3
