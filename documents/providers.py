@@ -28,9 +28,9 @@ def get_embedder() -> Embedder | None:
 
     match settings.EMBEDDER:
         case "cohere":
-            return CachedEmbedder(cohere_embedder())
+            return _remembered(cohere_embedder())
         case "auto" if settings.COHERE_API_KEY:
-            return CachedEmbedder(cohere_embedder())
+            return _remembered(cohere_embedder())
         case "multilingual":
             from documents.embedding.multilingual import MultilingualEmbedder
 
@@ -70,6 +70,15 @@ def get_index() -> Index:
     from documents.index.embedded import EmbeddedIndex
 
     return EmbeddedIndex(space, settings.FUSION)
+
+
+def _remembered(embedder: Embedder) -> Embedder:
+    """What costs a call is remembered for all processes, if they share a cache."""
+    from django.core.cache import cache
+
+    from documents.embedding.cached import CachedEmbedder
+
+    return CachedEmbedder(embedder, store=cache if settings.REDIS_URL else None)
 
 
 def cohere_embedder() -> Embedder:

@@ -101,21 +101,3 @@ def test_queries_may_come_from_one_event_loop_after_another(embedder: Embedder) 
 def test_it_says_what_space_it_is_and_whether_it_is_local(embedder: Embedder) -> None:
     assert str(embedder.space).count("/") == 3
     assert embedder.languages is None or "en" in embedder.languages
-
-
-async def test_a_repeated_question_is_embedded_once() -> None:
-    class Counting(HashingEmbedder):
-        calls = 0
-
-        async def embed_query(self, text: str) -> np.ndarray:
-            self.calls += 1
-            return await super().embed_query(text)
-
-    counting = Counting()
-    cached = CachedEmbedder(counting, size=2)
-    await cached.embed_query("What is  a plugin?")
-    await cached.embed_query(" What is a plugin?\n")
-    assert counting.calls == 1
-    for text in ("two", "three", "What is a plugin?"):  # the third pushes the oldest out
-        await cached.embed_query(text)
-    assert counting.calls == 4
