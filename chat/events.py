@@ -7,6 +7,12 @@ exactly one of done and error. A restart begins the text anew: delta and citatio
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+# What a question had to do without, as `degraded` says it.
+NOT_RERANKED = "not_reranked"  # the reranker failed; the fused order stands
+NO_VECTORS = "no_vectors"  # words alone were compared
+NO_MODEL = "no_model"  # no model could write: sentences are quoted instead
+DEGRADED = (NOT_RERANKED, NO_VECTORS, NO_MODEL)
+
 
 @dataclass(frozen=True)
 class Start:

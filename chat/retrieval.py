@@ -11,6 +11,7 @@ from django.conf import settings
 
 from chat.context import NOTHING, Context, reasons
 from chat.duplicates import duplicates
+from chat.events import NO_VECTORS, NOT_RERANKED
 from chat.neighbours import in_reading_order, neighbours
 from chat.ordering import mixed, weigh_by_page
 from chat.providers import get_reranker
@@ -42,9 +43,7 @@ ACROSS_LANGUAGES = 2  # times as much as words: see docs/decisions/0015-language
 # Likewise, for what is written in another language than the question: of a page and its
 # translations the one that the reader reads, unless it alone has the answer.
 OTHER_LANGUAGE = 0.5
-NO_VECTORS = "no_vectors"  # words alone were compared
 LOOKED_AT = 4  # times as many as are shown: further down a duplicate has no chance anyway
-NOT_RERANKED = "not_reranked"  # the reranker failed; the fused order stands
 
 
 @dataclass

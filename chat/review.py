@@ -9,14 +9,12 @@ from django.conf import settings
 
 from chat.claims import Verdict, check_claims
 from chat.copying import copied_runs
-from chat.events import Cited, Claims, Delta, Event, Restart, Stage
+from chat.events import NO_MODEL, NO_VECTORS, Cited, Claims, Delta, Event, Restart, Stage
 from chat.judging import second_opinion
 from chat.llm.base import ChatModel
 from chat.models import Message
 from chat.rephrasing import Answer, second_answer
-from chat.retrieval import NO_VECTORS
 from chat.turns import Turn, claim_json
-from chat.writing import NO_MODEL
 from documents.providers import get_local_embedder
 
 

@@ -7,6 +7,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from chat.events import DEGRADED
 from chat.models import Citation, Claim, Conversation, Message
 from chat.questions import SELECTION_MAX_CHARS, InvalidQuestion, clean_question, clean_selection
 from chat.standing import Standing
@@ -210,7 +211,7 @@ class PassageSerializer(SourceSerializer):
 
 class SearchResultSerializer(serializers.Serializer[dict[str, Any]]):
     query = serializers.CharField()
-    degraded = serializers.ListField(child=serializers.CharField())
+    degraded = serializers.ListField(child=serializers.ChoiceField(DEGRADED))
     passages = PassageSerializer(many=True)
     timings = serializers.DictField(child=serializers.FloatField())
 
@@ -234,9 +235,10 @@ class AnswerSerializer(serializers.Serializer[dict[str, Any]]):
     claims = ClaimSerializer(many=True)
     copied = CopiedSerializer(many=True)
     nearest = SourceSerializer(many=True)
-    degraded = serializers.ListField(child=serializers.CharField())
+    degraded = serializers.ListField(child=serializers.ChoiceField(DEGRADED))
     model = serializers.CharField()
     extractive = serializers.BooleanField()
+    cached = serializers.BooleanField()
     usage = serializers.DictField()
     timings = serializers.DictField(child=serializers.FloatField())
 

@@ -5,14 +5,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from chat.answer_stream import AnswerStream
-from chat.events import Cited, Delta, Event, Restart
+from chat.events import NO_MODEL, Cited, Delta, Event, Restart
 from chat.llm.base import ChatModel, ChatModelError, Completion, Prompt, Restarted
 from chat.models import Message
 from chat.turns import Turn
 
 logger = logging.getLogger(__name__)
 
-NO_MODEL = "no_model"  # no model could write: sentences are quoted instead
 MODEL_FAILED, REFUSED = "model_failed", "refused"  # reasons of a Restart
 
 
@@ -47,6 +46,7 @@ async def write(
         turn.forget()
         yield Restart(MODEL_FAILED)
     turn.extractive, turn.degraded = True, [*turn.degraded, NO_MODEL]
+    turn.trace["degraded"] = turn.degraded
     try:
         async with aclosing(_written_by(quotes, turn, prompt)) as events:
             async for event in events:

@@ -14,7 +14,12 @@ const STAGES = { searching: "Searching…", writing: "Writing…", rewriting: "P
 const OUTCOMES = {
   answered: "answered", partial: "partly supported: see the marked sentences",
   not_in_content: "not in the content", refused: "refused",
-  degraded: "found by words alone, without the embedding model",
+  degraded: "with less than the usual means",
+};
+const DEGRADED = {
+  no_vectors: "found by words alone, without the embedding model",
+  no_model: "no language model could answer, so the sources are quoted",
+  not_reranked: "not reranked",
 };
 // No images, no links of the model's own, nothing that loads: only shapes of text.
 const ALLOWED = {
@@ -124,7 +129,9 @@ function footer(answer, done) {
   const facts = [];
   if (done.status !== "complete") facts.push(done.status);
   if (done.outcome) facts.push(OUTCOMES[done.outcome] || done.outcome);
+  for (const what of done.degraded) facts.push(DEGRADED[what] || what);
   if (done.extractive && done.citations.length) facts.push("quotations, no model");
+  if (done.cached) facts.push("answered before");
   answer.element.append(...facts.map((fact) => element("span", "label", fact)));
   const unsupported = done.claims.filter((claim) => claim.verdict === "unsupported");
   if (unsupported.length) {
