@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 OPENAI_URL = "https://api.openai.com/v1"
 APPLICATION = "ragsite"  # how we name ourselves to providers
-SOCKETS = 1000  # every reader who waits for an answer holds one
+# Seconds beyond the model's own deadline, which tells more of what it was that took too long.
+GRACE = 5.0
 
 OPENROUTER, OPENAI = "openrouter", "openai"
 LOOK_AGAIN = 15.0  # seconds in which a curator's choice of models reaches all processes
@@ -91,12 +92,14 @@ def _once(what: str, build: Callable[[], Any]) -> Any:
     return _built[loop][what]
 
 
-def _client() -> "httpx.AsyncClient":
-    import httpx
+def _model_client() -> "httpx.AsyncClient":
+    from documents.upstream.http import async_client
 
-    # trust_env off: neither a proxy of the environment nor a .netrc may redirect or sign requests.
-    limits = httpx.Limits(max_connections=SOCKETS, max_keepalive_connections=50)
-    return httpx.AsyncClient(trust_env=False, limits=limits)
+    return async_client(
+        connect=settings.MODEL_CONNECT_TIMEOUT,
+        read=settings.MODEL_STALL_TIMEOUT,
+        total=settings.MODEL_TOTAL_TIMEOUT + GRACE,
+    )
 
 
 def _build_reranker() -> Reranker:
@@ -113,15 +116,16 @@ def _build_reranker() -> Reranker:
     import cohere
 
     from chat.reranking.cohere import CohereReranker
+    from documents.upstream.http import async_client
 
+    deadline = settings.RERANK_DEADLINE_MS / 1000
     client = cohere.AsyncClientV2(
         settings.COHERE_API_KEY,
         base_url=settings.COHERE_BASE_URL,
         client_name=APPLICATION,
         max_retries=0,
-        httpx_client=_client(),
+        httpx_client=async_client(read=deadline, total=deadline),
     )
-    deadline = settings.RERANK_DEADLINE_MS / 1000
     return CohereReranker(client, settings.COHERE_RERANK_MODEL, deadline=deadline)
 
 
@@ -169,7 +173,7 @@ def _openrouter_models(slugs: Sequence[str] | None) -> Iterator[ChatModel]:
         raise ImproperlyConfigured("OPENROUTER_API_KEY is set, but OPENROUTER_MODELS is empty.")
     from chat.llm.openai_compatible import OpenAICompatibleModel
 
-    client = _once("client", _client)
+    client = _once("client", _model_client)
     for first in range(0, len(slugs), MAX_MODELS):
         group = slugs[first : first + MAX_MODELS]
         yield OpenAICompatibleModel(
@@ -199,7 +203,7 @@ def _openai_models(names: Sequence[str] | None) -> Iterator[ChatModel]:
     field = "max_completion_tokens" if url.startswith(OPENAI_URL) else "max_tokens"
     for name in names:
         yield OpenAICompatibleModel(
-            _once("client", _client),
+            _once("client", _model_client),
             url,
             model=name,
             api_key=settings.OPENAI_API_KEY,

@@ -194,6 +194,13 @@ BODY_SECONDS = env.float("BODY_SECONDS", default=60)
 UPLOAD_SECONDS = env.float("UPLOAD_SECONDS", default=1800)
 
 
+# --- Providers ------------------------------------------------------------------------------------
+
+# The proxy through which providers are called, http(s)://user:password@host:port. No other counts:
+# neither HTTPS_PROXY nor .netrc. What runs on this machine is called directly all the same.
+PROVIDER_PROXY = env("PROVIDER_PROXY", default="")
+
+
 # --- Embedding and index --------------------------------------------------------------------------
 
 COHERE_API_KEY = env("COHERE_API_KEY", default="")

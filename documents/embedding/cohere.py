@@ -14,9 +14,11 @@ from cohere.core.api_error import ApiError
 from documents.embedding.base import EmbeddingError, EmbeddingSpace, Matrix, Vector
 from documents.embedding.pacing import Pace
 from documents.event_loops import per_event_loop
+from documents.upstream.http import async_client, sync_client
 
 BATCH_SIZE = 96  # Cohere's limit
-DOCUMENTS_TIMEOUT = 60.0
+# Seconds: for each wait, and for the whole of a call.
+DOCUMENTS_TIMEOUT, DOCUMENTS_TOTAL = 60.0, 90.0
 # Waits before the second and the third attempt. Rate limits count by the minute.
 WAITS = (1.0, 2.0)
 RATE_LIMIT_WAITS = (20.0, 40.0)
@@ -54,15 +56,14 @@ class CohereEmbedder:
         query_timeout: float,
         pace: Pace | None = None,
     ) -> "CohereEmbedder":
-        # No proxies or .netrc out of the environment: what is configured is what is called.
         options: dict[str, Any] = {"api_key": api_key, "base_url": base_url, "max_retries": 0}
-        documents = httpx.Client(timeout=DOCUMENTS_TIMEOUT, trust_env=False)
+        documents = sync_client(read=DOCUMENTS_TIMEOUT, total=DOCUMENTS_TOTAL)
         return cls(
             cohere.ClientV2(**options, httpx_client=documents),
             per_event_loop(
                 lambda: cohere.AsyncClientV2(
                     **options,
-                    httpx_client=httpx.AsyncClient(timeout=query_timeout, trust_env=False),
+                    httpx_client=async_client(read=query_timeout, total=query_timeout),
                 )
             ),
             model,

@@ -23,6 +23,7 @@ from documents.index.payload import LIVE_FIELD, current_payloads
 from documents.index.qdrant_collection import BATCH_SIZE, QdrantCollection
 from documents.index.qdrant_requests import EXACT_SCORES, hits, search_requests, vendor_errors
 from documents.models import Chunk, Document, IndexChange
+from documents.upstream.http import sync_options
 
 
 class QdrantIndex:
@@ -50,17 +51,15 @@ class QdrantIndex:
         cls, *, url: str, api_key: str, timeout: int, alias: str, space: EmbeddingSpace, fusion: str
     ) -> "QdrantIndex":
         if url == ":memory:":
-            return cls(QdrantClient(url), None, alias=alias, space=space, fusion=fusion)
+            return cls(QdrantClient(":memory:"), None, alias=alias, space=space, fusion=fusion)
         options: dict[str, Any] = {
             "url": url,
             "api_key": api_key or None,
-            "timeout": timeout,
             "check_compatibility": False,  # it would call the server at once, from a thread
-            "trust_env": False,
         }
         return cls(
-            QdrantClient(**options),
-            per_event_loop(lambda: AsyncQdrantClient(**options)),
+            QdrantClient(**options, timeout=timeout, **sync_options(total=2 * timeout)),
+            per_event_loop(lambda: AsyncQdrantClient(**options, timeout=timeout, trust_env=False)),
             alias=alias,
             space=space,
             fusion=fusion,

@@ -1,6 +1,5 @@
 """Passages and prompts for the tests of chat models and rerankers."""
 
-import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from uuid import UUID, uuid5
@@ -18,11 +17,11 @@ from chat.llm.base import (
 )
 from chat.llm.openai_compatible import OpenAICompatibleModel, Timeouts
 from documents.passages import Passage
+from documents.upstream.http import async_client
 from tests.standins import OpenRouterStandIn
 
 PATIENT = Timeouts(connect=5.0, first_token=10.0, stall=10.0, total=20.0)
 HASTY = Timeouts(connect=5.0, first_token=0.3, stall=0.3, total=5.0)
-TLS = ssl.create_default_context()  # loading the certificates is what makes a client slow
 NAMESPACE = UUID("6a1f3f0e-8f6c-4f0e-9c55-0f8a4f3a2c11")
 
 
@@ -50,7 +49,8 @@ def prompt(question: str = "Why do they degrade?", *passages: Passage | str) -> 
 
 
 def new_client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(trust_env=False, verify=TLS)
+    """As the application's own are made."""
+    return async_client(read=20.0, total=60.0)
 
 
 def model_of(

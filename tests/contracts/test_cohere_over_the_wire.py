@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 
 import cohere
-import httpx
 import numpy as np
 import pytest
 
@@ -12,7 +11,8 @@ from chat.reranking.cohere import CohereReranker
 from documents.embedding.base import EmbeddingError
 from documents.embedding.cohere import CohereEmbedder
 from documents.embedding.pacing import Pace
-from tests.chat.samples import TLS, new_client, passage
+from documents.upstream.http import sync_client
+from tests.chat.samples import new_client, passage
 from tests.clocks import SleepingClock
 from tests.standins import EMPTY_200, NO_REPLY, RESET, html_reply
 from tests.standins.cohere import EMBED, RERANK, error, too_many_requests
@@ -24,10 +24,10 @@ async def embedder(cohere_standin) -> AsyncIterator[CohereEmbedder]:
     clock = SleepingClock()
     options = {"api_key": cohere_standin.api_key, "base_url": cohere_standin.url, "max_retries": 0}
     async with new_client() as client:
-        with httpx.Client(trust_env=False, verify=TLS) as sync_client:
+        with sync_client(read=10, total=20) as patient:
             asynchronous = cohere.AsyncClientV2(**options, httpx_client=client)
             yield CohereEmbedder(
-                cohere.ClientV2(**options, httpx_client=sync_client),
+                cohere.ClientV2(**options, httpx_client=patient),
                 lambda: asynchronous,
                 "embed-v4.0",
                 256,

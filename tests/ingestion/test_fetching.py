@@ -1,7 +1,6 @@
 """The door: what comes back from a server, and what a bad one cannot do to us."""
 
 import gzip
-import ssl
 import time
 import zlib
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from threading import Thread
 import pytest
 
 from ingestion.fetching import Fetcher, FetchError, normalised
+from tests.certificates import self_signed
 from tests.standins.base import EMPTY_200, NEVER, NO_REPLY, RESET, Fault, Reply
 from tests.websites import Website, body, growing_at_most, page, redirect
 
@@ -217,27 +217,7 @@ def test_a_server_that_is_not_there_may_come_back():
 @pytest.fixture
 def tls(tmp_path):
     """A server's certificate for docs.test, and a client that trusts whoever signed it."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "docs.test")])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
-    names = x509.SubjectAlternativeName([x509.DNSName("docs.test")])
-    certificate = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
-    pem = serialization.Encoding.PEM
-    file = tmp_path / "docs.pem"
-    file.write_bytes(
-        certificate.public_bytes(pem)
-        + key.private_bytes(
-            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )  # fmt: skip
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(file)
-    return server, ssl.create_default_context(cafile=file)
+    return self_signed(tmp_path, "docs.test")
 
 
 @contextmanager

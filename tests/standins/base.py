@@ -108,6 +108,7 @@ class StandIn:
 
     def __init__(self, port: int = 0) -> None:
         self.requests: list[Recorded] = []
+        self.accepted = 0  # connections
         self._queues: dict[str, deque[Scenario]] = defaultdict(deque)
         self._port = port
         self._ready = threading.Event()
@@ -127,6 +128,10 @@ class StandIn:
 
     def requests_to(self, path: str) -> list[Recorded]:
         return [request for request in self.requests if request.path == path]
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._connections)
 
     @property
     def url(self) -> str:
@@ -162,6 +167,7 @@ class StandIn:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
+        self.accepted += 1
         try:
             await self._converse(reader, writer)
         except (asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError):
