@@ -19,9 +19,9 @@ HEAVY = [
 # Whatever can open a connection, and who may: everything that fetches an address given by
 # somebody goes through ingestion.fetching, which checks it.
 NETWORK = (
-    "aiohttp", "dulwich.client", "dulwich.porcelain", "ftplib", "http.client", "httpcore", "httpx",
-    "httpx2", "requests", "smtplib", "socket", "ssrfguard", "urllib.request", "urllib3",
-    "websockets", "xmlrpc",
+    "aiohttp", "dulwich.client", "dulwich.porcelain", "ftplib", "grpc", "http.client", "httpcore",
+    "httpx", "httpx2", "httpx_aiohttp", "requests", "smtplib", "socket", "ssrfguard",
+    "urllib.request", "urllib3", "websockets", "xmlrpc",
 )  # fmt: skip
 FETCHING = {"fetch_url", "fetch_response", "urlopen", "urlretrieve"}  # of other libraries
 NETWORK_CLIENTS = {
@@ -30,6 +30,9 @@ NETWORK_CLIENTS = {
     "chat/providers.py": {"httpx"},
     "chat/reranking/cohere.py": {"httpx"},
     "documents/embedding/cohere.py": {"httpx"},
+    "documents/upstream/aiohttp_transport.py": {"aiohttp", "httpx", "httpx_aiohttp"},
+    "documents/upstream/deadlines.py": {"httpx"},
+    "documents/upstream/http.py": {"httpx"},
     "ingestion/fetching/addresses.py": {"httpx", "ssrfguard"},
     "ingestion/fetching/fetcher.py": {"httpx", "ssrfguard"},
     "ingestion/fetching/transport.py": {"httpcore", "httpx", "ssrfguard"},
@@ -112,3 +115,70 @@ def test_only_the_door_and_the_providers_know_the_network():
 )  # fmt: skip
 def test_a_hidden_way_to_the_network_would_be_found(source):
     assert network_in(source)
+
+
+# A client without limits waits for ever, for whatever is at the other end. Those that know httpx
+# catch its errors and read its answers; its clients are made in two places, and with limits.
+DOORS = ("documents/upstream/", "ingestion/fetching/")
+UNBOUNDED = {
+    **dict.fromkeys(
+        ("httpx.Client", "httpx.AsyncClient", "httpx.HTTPTransport", "httpx.AsyncHTTPTransport",
+         "httpx.get", "httpx.post", "httpx.put", "httpx.patch", "httpx.delete", "httpx.head",
+         "httpx.options", "httpx.request", "httpx.stream", "HttpxAiohttpClient", "AiohttpTransport",
+         "aiohttp.ClientSession", "aiohttp.request"), None,
+    ),
+    "async_client": {"read", "total"},
+    "sync_client": {"read", "total"},
+    "sync_options": {"total"},
+    "cohere.Client": {"httpx_client"},
+    "cohere.ClientV2": {"httpx_client"},
+    "cohere.AsyncClient": {"httpx_client"},
+    "cohere.AsyncClientV2": {"httpx_client"},
+    "QdrantClient": {"timeout"},
+    "AsyncQdrantClient": {"timeout"},
+    "Redis": {"connection_pool"},
+    "ConnectionPool.from_url": {"socket_connect_timeout", "socket_timeout"},
+    "psycopg.connect": {"connect_timeout"},
+}  # fmt: skip
+
+
+def unbounded_in(source):
+    """Clients that a module makes without saying how long they may wait. None: not here at all."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        named, given = ast.unparse(node.func), {keyword.arg for keyword in node.keywords}
+        in_memory = [*map(ast.unparse, node.args)] == ["':memory:'"]
+        for client, needed in UNBOUNDED.items():
+            means = f".{named}".endswith(f".{client}") and not named.startswith("self.")
+            if means and not in_memory and (needed is None or not needed <= given):
+                yield named
+
+
+def test_every_outgoing_client_has_its_limits():
+    found = {
+        path.relative_to(ROOT).as_posix(): named
+        for app in ("ragsite", "chat", "ingestion", "documents")
+        for path in sorted((ROOT / app).rglob("*.py"))
+        if not path.relative_to(ROOT).as_posix().startswith(DOORS)
+        and (named := [*unbounded_in(path.read_text("utf-8"))])
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["httpx.AsyncClient(timeout=5)", "httpx.get(url, timeout=5)", "async_client(read=1)",
+     "cohere.ClientV2(key)", "QdrantClient(url=url)", "qdrant_client.AsyncQdrantClient(**options)",
+     "aiohttp.ClientSession()", "ConnectionPool.from_url(url, socket_timeout=3)"],
+)  # fmt: skip
+def test_a_client_without_limits_would_be_found(source):
+    assert [*unbounded_in(source)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["async_client(read=1, total=2)", "QdrantClient(':memory:')", "QdrantClient(url=u, timeout=5)"],
+)
+def test_a_client_with_limits_is_left_alone(source):
+    assert [*unbounded_in(source)] == []
