@@ -47,15 +47,37 @@ def token(number: int) -> bytes:
 EVENTS = [token(number) for number in range(TOKENS)]
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\n"
 STREAM = HEAD % b"text/event-stream" + b"transfer-encoding: chunked\r\n\r\n"
-ANSWER = HEAD % b"application/json" + b"content-length: %d\r\n\r\n%b" % (
-    len(JSON_BODY),
-    JSON_BODY.encode(),
-)
+
+
+class Canned:
+    """An HTTP server that answers everything with the same JSON, and `/stream` with events."""
+
+    def __init__(self, body: bytes):
+        length = b"content-length: %d\r\n\r\n" % len(body)
+        self.answer = HEAD % b"application/json" + length + body
+
+    def serve(self) -> None:
+        """Prints its port and stays."""
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Answering(self.answer), sock=listener
+        )
+        print(listener.getsockname()[1], flush=True)
+        await server.serve_forever()
 
 
 class Answering(asyncio.Protocol):
+    def __init__(self, answer: bytes):
+        self.answer, self.received = answer, b""
+
     def connection_made(self, transport: Any) -> None:
-        self.transport, self.received = transport, b""
+        self.transport = transport
 
     def data_received(self, data: bytes) -> None:
         self.received += data
@@ -74,7 +96,7 @@ class Answering(asyncio.Protocol):
             self.transport.write(STREAM)
             self.send(0, asyncio.get_running_loop().time())
         else:
-            self.transport.write(ANSWER)
+            self.transport.write(self.answer)
 
     def send(self, number: int, moment: float) -> None:
         if self.transport.is_closing():
@@ -85,13 +107,6 @@ class Answering(asyncio.Protocol):
         self.transport.write(EVENTS[number])
         loop = asyncio.get_running_loop()
         loop.call_at(moment + PAUSE, self.send, number + 1, moment + PAUSE)
-
-
-async def serve() -> None:
-    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    server = await asyncio.get_running_loop().create_server(Answering, sock=listener)
-    print(listener.getsockname()[1], flush=True)
-    await server.serve_forever()
 
 
 # --- One measurement, in a process of its own ---------------------------------------------------
@@ -215,10 +230,7 @@ def main() -> None:
     parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        import uvloop
-
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve())
+        Canned(JSON_BODY.encode()).serve()
     elif options.measure:
         kind, client, count, url = options.measure
         with set_up():

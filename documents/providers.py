@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Clients and models are imported inside the functions: each costs seconds or tens of megabytes,
 # and an installation needs only some of them.
 QUERY_TIMEOUT = 5.0
+INDEX_PATIENCE = 10.0  # seconds in which a write that failed is tried again
 
 
 @cache
@@ -63,9 +64,11 @@ def get_index() -> Index:
             url=settings.QDRANT_URL,
             api_key=settings.QDRANT_API_KEY,
             timeout=settings.QDRANT_TIMEOUT,
+            deadline=settings.QDRANT_SEARCH_DEADLINE_MS / 1000,
             alias=settings.QDRANT_COLLECTION,
             space=space,
             fusion=settings.FUSION,
+            patience=INDEX_PATIENCE,
         )
     from documents.index.embedded import EmbeddedIndex
 

@@ -57,12 +57,12 @@ ADDRESS = re.compile(r"https?://|/(?!/)", re.IGNORECASE)  # what a citation may 
 class Aborted(Exception):
     """Going on would be useless (no credit, no index): the run ends here, nothing is lost.
 
-    `retryable`: the same run may get further later.
+    `retryable`: the same run may get further later; not before `retry_after` seconds, if known.
     """
 
-    def __init__(self, message: str, *, retryable: bool = False):
+    def __init__(self, message: str, *, retryable: bool = False, retry_after: float | None = None):
         super().__init__(message)
-        self.retryable = retryable
+        self.retryable, self.retry_after = retryable, retry_after
 
 
 @dataclass(frozen=True)
@@ -331,9 +331,12 @@ class index_trouble_aborts:  # reads as a phrase
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (IndexUnavailable, SpaceMismatch)):
-            retryable = isinstance(error, IndexUnavailable)
-            raise Aborted(str(error), retryable=retryable) from error
+        if isinstance(error, IndexUnavailable):
+            # Not with the same key, the same request, or into an index that is full.
+            again = error.retryable or error.code == "missing"
+            raise Aborted(str(error), retryable=again, retry_after=error.retry_after) from error
+        if isinstance(error, SpaceMismatch):
+            raise Aborted(str(error)) from error
 
 
 def known_documents(source: Source) -> dict[str, Known]:

@@ -128,7 +128,8 @@ def ingest_source(
             run.wait(0, run_counts(run, report), str(problem))
         except (LoadError, Aborted) as problem:
             if problem.retryable and run.attempts < ATTEMPTS:
-                run.wait(backoff(run.attempts), run_counts(run, report), str(problem))
+                seconds = max(backoff(run.attempts), problem.retry_after or 0)
+                run.wait(seconds, run_counts(run, report), str(problem))
             else:
                 _finish(run, IngestionRun.Status.FAILED, report, str(problem))
             raise

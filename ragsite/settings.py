@@ -215,6 +215,8 @@ QDRANT_URL = env("QDRANT_URL", default="")
 QDRANT_API_KEY = env("QDRANT_API_KEY", default="")
 QDRANT_COLLECTION = env("QDRANT_COLLECTION", default="chunks")
 QDRANT_TIMEOUT = env.int("QDRANT_TIMEOUT", default=5)
+# A question's search has less time: somebody waits for it.
+QDRANT_SEARCH_DEADLINE_MS = env.int("QDRANT_SEARCH_DEADLINE_MS", default=900)
 
 # How the dense and the sparse ranking are merged (rrf, dbsf): measured by `manage.py evaluate`.
 FUSION = env("FUSION", default="dbsf")

@@ -30,6 +30,8 @@ NETWORK_CLIENTS = {
     "chat/providers.py": {"httpx"},
     "chat/reranking/cohere.py": {"httpx"},
     "documents/embedding/cohere.py": {"httpx"},
+    "documents/index/qdrant_errors.py": {"httpx"},
+    "documents/index/qdrant_search.py": {"httpx"},
     "documents/upstream/aiohttp_transport.py": {"aiohttp", "httpx", "httpx_aiohttp"},
     "documents/upstream/deadlines.py": {"httpx"},
     "documents/upstream/http.py": {"httpx"},

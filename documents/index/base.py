@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from documents.embedding.base import EmbeddingSpace, Vector
@@ -12,8 +12,35 @@ from documents.scope import Scope
 Payload = Mapping[str, Any]
 
 
+IndexTrouble = Literal[
+    "unavailable",  # it cannot be reached, or has a trouble of its own
+    "timeout",  # too late, by our clock or by its own
+    "rate_limited",
+    "broken_reply",
+    "missing",  # nothing was ever stored there
+    "key_refused",
+    "full",  # of memory or disk
+    "bad_request",  # ours: the same again would be refused again
+]
+PASSING = frozenset({"unavailable", "timeout", "rate_limited", "broken_reply"})
+
+
 class IndexUnavailable(Exception):
-    """The vector store did not answer, or refused. The message can be shown to an operator."""
+    """The vector store did not answer, or refused. The message can be shown to an operator.
+
+    `retry_after`: seconds for which the store asked to be left alone, or in which it is.
+    """
+
+    def __init__(
+        self, message: str, *, code: IndexTrouble = "unavailable", retry_after: float | None = None
+    ):
+        super().__init__(message)
+        self.code, self.retry_after = code, retry_after
+
+    @property
+    def retryable(self) -> bool:
+        """The same call may succeed in a moment, without anybody's doing."""
+        return self.code in PASSING
 
 
 class SpaceMismatch(Exception):

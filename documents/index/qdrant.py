@@ -2,44 +2,49 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from qdrant_client import AsyncQdrantClient, QdrantClient, models
+from qdrant_client import QdrantClient, models
 
 from documents.embedding.base import EmbeddingSpace
-from documents.event_loops import per_event_loop
 from documents.failpoints import failpoint
 from documents.index.base import (
     IndexHit,
     IndexPoint,
     IndexQuery,
+    IndexUnavailable,
     SpaceMismatch,
     StoredPoint,
 )
 from documents.index.payload import LIVE_FIELD, current_payloads
 from documents.index.qdrant_collection import BATCH_SIZE, QdrantCollection
-from documents.index.qdrant_requests import EXACT_SCORES, hits, search_requests, vendor_errors
+from documents.index.qdrant_errors import UNREADABLE, vendor_errors, waits_in_seconds
+from documents.index.qdrant_patience import Patience
+from documents.index.qdrant_requests import EXACT_SCORES, hits, search_requests
+from documents.index.qdrant_search import QdrantSearch
 from documents.models import Chunk, Document, IndexChange
-from documents.upstream.http import sync_options
+from documents.upstream.breaker import Breaker
+from documents.upstream.http import LIMITS, sync_options
 
 
 class QdrantIndex:
-    """`async_client` returns the client of the running event loop. None: the client is an
-    in-memory one, whose searches are Python and go to a thread."""
+    """`searches` is None with an in-memory client, whose searches are Python and go to a thread."""
 
     def __init__(
         self,
         client: QdrantClient,
-        async_client: Callable[[], AsyncQdrantClient] | None,
+        searches: QdrantSearch | None,
         *,
         alias: str,
         space: EmbeddingSpace,
         fusion: str,
+        patience: float = 0.0,
     ):
-        self.client, self.async_client = client, async_client
+        self.client, self.searches = client, searches
+        self.patiently = Patience(patience)
         self.alias, self.space, self.fusion = alias, space, fusion
         # Read and written under its own name, which is made from the space: when the alias moves
         # to another space under a running process, it keeps comparing like with like.
@@ -48,22 +53,33 @@ class QdrantIndex:
 
     @classmethod
     def connect(
-        cls, *, url: str, api_key: str, timeout: int, alias: str, space: EmbeddingSpace, fusion: str
+        cls,
+        *,
+        url: str,
+        api_key: str,
+        timeout: int,
+        deadline: float,
+        alias: str,
+        space: EmbeddingSpace,
+        fusion: str,
+        patience: float = 0.0,
+        breaker: Breaker | None = None,
     ) -> "QdrantIndex":
+        """Seconds: `timeout` for each wait of a call, `deadline` for a search as a whole,
+        `patience` for all attempts at a call that may be repeated."""
         if url == ":memory:":
             return cls(QdrantClient(":memory:"), None, alias=alias, space=space, fusion=fusion)
-        options: dict[str, Any] = {
-            "url": url,
-            "api_key": api_key or None,
-            "check_compatibility": False,  # it would call the server at once, from a thread
-        }
-        return cls(
-            QdrantClient(**options, timeout=timeout, **sync_options(total=2 * timeout)),
-            per_event_loop(lambda: AsyncQdrantClient(**options, timeout=timeout, trust_env=False)),
-            alias=alias,
-            space=space,
-            fusion=fusion,
+        client = QdrantClient(
+            url=url,
+            api_key=api_key or None,
+            timeout=timeout,
+            check_compatibility=False,  # it would call the server at once, from a thread
+            event_hooks={"response": [waits_in_seconds]},
+            limits=LIMITS,
+            **sync_options(total=2 * timeout),
         )
+        searches = QdrantSearch.connect(url, api_key, deadline=deadline, breaker=breaker)
+        return cls(client, searches, alias=alias, space=space, fusion=fusion, patience=patience)
 
     # The family: the collections of all spaces, and the alias on one of them
 
@@ -72,8 +88,10 @@ class QdrantIndex:
 
     def _named(self, name: str) -> QdrantCollection:
         if name not in self._collections:
-            on_server = self.async_client is not None
-            self._collections[name] = QdrantCollection(self.client, name, on_server=on_server)
+            on_server = self.searches is not None
+            self._collections[name] = QdrantCollection(
+                self.client, name, on_server=on_server, patiently=self.patiently
+            )
         return self._collections[name]
 
     @property
@@ -85,8 +103,8 @@ class QdrantIndex:
         return [self._named(name) for name in self._names() if name.startswith(f"{self.alias}__")]
 
     def _names(self) -> list[str]:
-        with vendor_errors():
-            return sorted(item.name for item in self.client.get_collections().collections)
+        found = self.patiently(self.client.get_collections)
+        return sorted(item.name for item in found.collections)
 
     def active_collection(self) -> str | None:
         """Where the alias points to."""
@@ -152,10 +170,11 @@ class QdrantIndex:
             return None
         return QdrantIndex(
             self.client,
-            self.async_client,
+            self.searches,
             alias=self.alias,
             space=space_of(self._named(before).stamp),
             fusion=self.fusion,
+            patience=self.patiently.seconds,
         )
 
     def spare(self) -> dict[str, int]:
@@ -261,14 +280,16 @@ class QdrantIndex:
     # Searching
 
     async def search(self, query: IndexQuery, *, limit: int) -> list[IndexHit]:
-        if self.async_client is None:
+        if self.searches is None:
             return await asyncio.to_thread(self.search_now, query, limit)
         requests = search_requests(query, self.fusion, limit, params=EXACT_SCORES)
         if not requests:
             return []
-        with vendor_errors():
-            found = await self.async_client().query_batch_points(self.collection, requests)
+        found = await self.searches.query_batch(self.collection, requests)
+        try:
             return hits(found)
+        except (LookupError, TypeError, ValueError):
+            raise IndexUnavailable(UNREADABLE, code="broken_reply") from None
 
     def search_now(self, query: IndexQuery, limit: int) -> list[IndexHit]:
         return self.own.search_now(query, limit, self.fusion)

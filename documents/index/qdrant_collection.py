@@ -20,7 +20,9 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 from documents.embedding.base import EmbeddingSpace
 from documents.index.base import IndexHit, IndexPoint, IndexQuery, Payload, StoredPoint
 from documents.index.payload import KEYWORD_FIELDS, LIVE_FIELD
-from documents.index.qdrant_requests import hits, point_struct, search_requests, vendor_errors
+from documents.index.qdrant_errors import vendor_errors
+from documents.index.qdrant_patience import AT_ONCE, Patience
+from documents.index.qdrant_requests import hits, point_struct, search_requests
 
 BATCH_SIZE = 100
 CHANGE_FIELD = "change"
@@ -32,10 +34,19 @@ T = TypeVar("T")
 
 
 class QdrantCollection:
-    """`on_server`: False for the in-memory client, which has no payload indexes."""
+    """`on_server`: False for the in-memory client, which has no payload indexes. `patiently`: makes
+    the calls that may be repeated."""
 
-    def __init__(self, client: QdrantClient, name: str, *, on_server: bool):
+    def __init__(
+        self,
+        client: QdrantClient,
+        name: str,
+        *,
+        on_server: bool,
+        patiently: Patience = AT_ONCE,
+    ):
         self.client, self.name, self.on_server = client, name, on_server
+        self.patiently = patiently
         self._indexed = not on_server
 
     # The collection itself
@@ -92,9 +103,8 @@ class QdrantCollection:
         """Harmless to repeat, and an upgrade may bring a new field: once in every process."""
         if self._indexed and not (again and self.on_server):
             return
-        with vendor_errors():
-            for field, schema in payload_schemas().items():
-                self.client.create_payload_index(self.name, field, schema, wait=True)
+        for field, schema in payload_schemas().items():
+            self.patiently(self.client.create_payload_index, self.name, field, schema, wait=True)
         self._indexed = True
 
     def fields_without_index(self) -> list[str]:
@@ -108,37 +118,43 @@ class QdrantCollection:
 
     def present(self, chunk_ids: Iterable[UUID]) -> set[UUID]:
         found: set[UUID] = set()
-        with vendor_errors():
-            for ids in batches(chunk_ids):
-                try:
-                    records = self.client.retrieve(
-                        self.name, list(map(str, ids)), with_payload=False, with_vectors=False
-                    )
-                except (UnexpectedResponse, ValueError):
-                    if self.client.collection_exists(self.name):
-                        raise
-                    return found  # nothing was ever stored: a plan asks before anything is
-                found.update(UUID(str(record.id)) for record in records)
+        for ids in batches(chunk_ids):
+            records = self.patiently(self._retrieved, ids)
+            if records is None:
+                return found  # nothing was ever stored: a plan asks before anything is
+            found.update(UUID(str(record.id)) for record in records)
         return found
+
+    def _retrieved(self, ids: list[UUID]) -> list[models.Record] | None:
+        """None: there is no collection."""
+        try:
+            return self.client.retrieve(
+                self.name, list(map(str, ids)), with_payload=False, with_vectors=False
+            )
+        except (UnexpectedResponse, ValueError):
+            if self.client.collection_exists(self.name):
+                raise
+            return None
 
     def stored(self, chunk_ids: Iterable[UUID], vectors: Sequence[str]) -> list[StoredPoint]:
         found: list[StoredPoint] = []
-        with vendor_errors():
-            for ids in batches(chunk_ids):
-                records = self.client.retrieve(self.name, list(map(str, ids)), with_payload=True)
-                found += self._stored(records, vectors)
+        for ids in batches(chunk_ids):
+            records = self.patiently(
+                self.client.retrieve, self.name, list(map(str, ids)), with_payload=True
+            )
+            found += self._stored(records, vectors)
         return found
 
     def scroll(self, after: UUID, limit: int, vectors: Sequence[str]) -> list[StoredPoint]:
-        with vendor_errors():
-            records, _next = self.client.scroll(
-                self.name,
-                limit=limit,
-                offset=str(UUID(int=after.int + 1)),  # where to begin, not what to leave out
-                with_payload=True,
-                with_vectors=False,
-            )
-            return self._stored(records, vectors)
+        records, _next = self.patiently(
+            self.client.scroll,
+            self.name,
+            limit=limit,
+            offset=str(UUID(int=after.int + 1)),  # where to begin, not what to leave out
+            with_payload=True,
+            with_vectors=False,
+        )
+        return self._stored(records, vectors)
 
     def _stored(
         self, records: Sequence[models.Record], vectors: Sequence[str]
@@ -149,11 +165,11 @@ class QdrantCollection:
         if records:
             lacks = [models.HasVectorCondition(has_vector=name) for name in vectors]
             among = models.HasIdCondition(has_id=[record.id for record in records])
-            found, _next = self.client.scroll(
+            some = models.Filter(should=[models.Filter(must_not=[lack]) for lack in lacks])
+            found, _next = self.patiently(
+                self.client.scroll,
                 self.name,
-                scroll_filter=models.Filter(
-                    must=[among, models.Filter(should=[models.Filter(must_not=[c]) for c in lacks])]
-                ),
+                scroll_filter=models.Filter(must=[among, some]),
                 limit=len(records),
                 with_payload=False,
                 with_vectors=False,
@@ -171,16 +187,17 @@ class QdrantCollection:
         ]
 
     def count(self) -> int:
-        with vendor_errors():
-            return self.client.count(self.name, exact=True).count
+        return self.patiently(self.client.count, self.name, exact=True).count
 
     def search_now(self, query: IndexQuery, limit: int, fusion: str) -> list[IndexHit]:
         """For the in-memory client, which knows no quantisation."""
         requests = search_requests(query, fusion, limit, params=None)
         if not requests:
             return []
+        asked = [models.QueryRequest(**request) for request in requests]
         with vendor_errors():
-            return hits(self.client.query_batch_points(self.name, requests))
+            found = self.client.query_batch_points(self.name, asked)
+        return hits([{"points": [vars(point) for point in part.points]} for part in found])
 
     # Writing
 
@@ -188,29 +205,30 @@ class QdrantCollection:
         """New points. One that a drainer has settled already stays as it is: it has the same
         vectors, as it has the same id, and whoever brings it again was late."""
         self.index_payload()
-        with vendor_errors():
-            for some in batches(points):
-                self.client.upsert(
-                    self.name,
-                    [point_struct(unsettled(point)) for point in some],
-                    update_filter=not_after(UNSETTLED),
-                    ordering=ORDERED,
-                    wait=True,
-                )
+        for some in batches(points):
+            structs = [point_struct(unsettled(point)) for point in some]
+            self.patiently(
+                self.client.upsert,
+                self.name,
+                structs,
+                update_filter=not_after(UNSETTLED),
+                ordering=ORDERED,
+                wait=True,
+            )
 
     def delete(self, chunk_ids: Iterable[UUID]) -> None:
-        """Without any condition."""
-        with vendor_errors():
-            for ids in batches(chunk_ids):
-                selected = models.PointIdsList(points=list(map(str, ids)))
+        """Without any condition, and so only once: whoever asks stores the points anew, and the
+        first of two requests may be the one that arrives last."""
+        for ids in batches(chunk_ids):
+            selected = models.PointIdsList(points=list(map(str, ids)))
+            with vendor_errors():
                 self.client.delete(self.name, selected, ordering=ORDERED, wait=True)
 
     def delete_unless_newer(self, chunk_ids: Iterable[UUID], change: int) -> None:
         self.index_payload()
-        with vendor_errors():
-            for ids in batches(chunk_ids):
-                selected = models.FilterSelector(filter=not_after(change, ids))
-                self.client.delete(self.name, selected, ordering=ORDERED, wait=True)
+        for ids in batches(chunk_ids):
+            selected = models.FilterSelector(filter=not_after(change, ids))
+            self.patiently(self.client.delete, self.name, selected, ordering=ORDERED, wait=True)
 
     def set_unless_newer(self, payloads: Mapping[UUID, Payload], change: int) -> None:
         """A point that is not there is passed over."""
@@ -228,8 +246,9 @@ class QdrantCollection:
             for payload, ids in alike.items()
         ]
         if operations:
-            with vendor_errors():
-                self.client.batch_update_points(self.name, operations, ordering=ORDERED, wait=True)
+            self.patiently(
+                self.client.batch_update_points, self.name, operations, ordering=ORDERED, wait=True
+            )
 
 
 class MemoryReplica:

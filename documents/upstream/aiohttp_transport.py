@@ -80,6 +80,8 @@ class Transport(AiohttpTransport):
             yield
         finally:
             await self.aclose()
+            # Whoever keeps the client does not keep the loop.
+            self.client, self._end = self._session, None
 
 
 class Body(httpx.AsyncByteStream):

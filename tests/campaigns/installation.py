@@ -56,7 +56,7 @@ def index() -> Any:
 
         return QdrantIndex.connect(
             url=settings.QDRANT_URL, api_key=settings.QDRANT_API_KEY, timeout=5,
-            alias=settings.QDRANT_COLLECTION, space=space, fusion="rrf",
+            deadline=5, alias=settings.QDRANT_COLLECTION, space=space, fusion="rrf",
         )  # fmt: skip
     from documents.index.embedded import EmbeddedIndex
 

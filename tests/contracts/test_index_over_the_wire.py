@@ -9,21 +9,27 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from django.core.cache.backends.locmem import LocMemCache
 from qdrant_client import models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from documents.embedding.base import NO_DENSE_VECTORS, EmbeddingSpace
+from documents.index import qdrant_patience
 from documents.index.base import IndexQuery, IndexUnavailable, SpaceMismatch
 from documents.index.qdrant import QdrantIndex
 from documents.index.sparse import encode_query
 from documents.models import Chunk, Document, IndexChange, Source
 from documents.scope import Scope
+from documents.upstream.breaker import Breaker
+from documents.upstream.moments import Moments
 from tests.contracts import test_indexes as contract
 from tests.contracts.test_indexes import EMBEDDER, TEXTS, Search, ids
 from tests.documents.builders import index, points, publish
+from tests.logs import everything_logged
+from tests.standins import FaultProxy, eventually, json_reply
 from tests.standins.qdrant import QdrantStandIn
 from tests.standins.qdrant_process import QdrantProcess
 
@@ -36,8 +42,8 @@ Server = QdrantStandIn | QdrantProcess
 
 def connected(server: Server, **options: Any) -> QdrantIndex:
     given = {
-        "url": server.url, "api_key": server.api_key, "timeout": 5, "alias": "chunks",
-        "space": EMBEDDER.space, "fusion": "dbsf", **options,
+        "url": server.url, "api_key": server.api_key, "timeout": 5, "deadline": 5,
+        "alias": "chunks", "space": EMBEDDER.space, "fusion": "dbsf", **options,
     }  # fmt: skip
     return QdrantIndex.connect(**given)
 
@@ -138,17 +144,19 @@ def test_a_search_before_anything_was_ingested(
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
-    "status": ({"status": 503}, "503"),
-    "html": ({}, "503"),
-    "stall": ({}, "ReadTimeout"),
-    "reset": ({}, "did not answer"),
-    "close": ({}, "did not answer"),
-    "hang": ({}, "ReadTimeout"),
-    "lose": ({}, "did not answer"),
-    "truncate": ({}, "did not answer"),
-    "empty": ({}, "could not be read"),
-    "null": ({}, "could not be read"),
+    "status": ({"status": 503}, "unavailable"),
+    "html": ({}, "unavailable"),
+    "stall": ({}, "timeout"),
+    "reset": ({}, "unavailable"),
+    "close": ({}, "unavailable"),
+    "hang": ({}, "timeout"),
+    "lose": ({}, "unavailable"),
+    "truncate": ({}, "unavailable"),
+    "empty": ({}, "broken_reply"),
+    "null": ({}, "broken_reply"),
 }
+# A search is sent once more when its connection is gone.
+TWICE = ("reset", "close", "lose")
 
 
 @pytest.mark.parametrize(("fault", "expected"), FAULTS.items(), ids=FAULTS.keys())
@@ -159,25 +167,182 @@ def test_however_it_fails_the_index_is_unavailable(
     chunks: list[Chunk],
     fault: str,
     expected: tuple[dict[str, Any], str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    details, message = expected
-    hasty = connected(qdrant_standin, timeout=1)
-    qdrant_standin.faults.add(fault, "query_batch", times=1, **details)
+    details, code = expected
+    hasty = connected(qdrant_standin, timeout=1, deadline=0.5)
+    times = 2 if fault in TWICE else 1
+    qdrant_standin.faults.add(fault, "query_batch", times=times, **details)
     qdrant_standin.faults.add(fault, "upsert", times=1, **details)
-    with pytest.raises(IndexUnavailable, match=message) as unavailable:
+    with everything_logged(caplog):
+        with pytest.raises(IndexUnavailable) as unavailable:
+            found(hasty, source)
+        assert unavailable.value.code == code
+        with pytest.raises(IndexUnavailable) as unavailable:
+            hasty.upsert(points(EMBEDDER, chunks))
+        assert unavailable.value.code == code
+        assert found(connected(qdrant_standin), source)[0] == chunks[1].pk
+    assert qdrant_standin.api_key not in caplog.text + str(unavailable.value)
+    assert "/points/query/batch" in caplog.text  # everything was logged
+
+
+def test_a_connection_that_was_closed_meanwhile_costs_a_search_nothing(
+    any_index: QdrantIndex, qdrant_standin: QdrantStandIn, source: Source, chunks: list[Chunk]
+) -> None:
+    qdrant_standin.faults.add("close", "query_batch", times=1)
+    assert found(any_index, source)[0] == chunks[1].pk
+    assert qdrant_standin.faults.report()["operations"]["query_batch"] == 2
+
+
+def test_a_kept_connection_is_used_again_and_replaced_when_the_server_has_closed_it(
+    any_index: QdrantIndex, qdrant_standin: QdrantStandIn, source: Source, chunks: list[Chunk]
+) -> None:
+    vector = EMBEDDER.embed_documents(["sidebar"])[0]
+    query = IndexQuery(vector, encode_query("x", "en"), Scope(frozenset({source.corpus_id})))
+
+    async def searches() -> list[Any]:
+        host, port = qdrant_standin.url.removeprefix("http://").split(":")
+        with FaultProxy(host, int(port)) as proxy:
+            made = connected(qdrant_standin, url=proxy.url)
+            for _ in range(3):
+                hits = await made.search(query, limit=3)
+            assert proxy.accepted == 1
+            proxy.cut_all()
+            assert await made.search(query, limit=3) == hits
+            assert proxy.accepted == 2
+            return hits
+
+    assert len(asyncio.run(searches())) == len(chunks)
+
+
+def test_a_search_is_given_up_at_its_deadline_and_its_connection_closed(
+    any_index: QdrantIndex, qdrant_standin: QdrantStandIn, source: Source, chunks: list[Chunk]
+) -> None:
+    hasty = connected(qdrant_standin, deadline=0.3)
+    qdrant_standin.faults.add("late", "query_batch", seconds=20)
+    began = time.monotonic()
+    with pytest.raises(IndexUnavailable, match=r"within 0\.3 s") as late:
         found(hasty, source)
-    assert qdrant_standin.api_key not in str(unavailable.value)
-    with pytest.raises(IndexUnavailable, match=message):
-        hasty.upsert(points(EMBEDDER, chunks))
-    assert found(hasty, source)[0] == chunks[1].pk
+    assert late.value.code == "timeout"
+    assert time.monotonic() - began < 3
+    (request,) = [r for r in qdrant_standin.requests if r.path.endswith("/query/batch")]
+    asyncio.run(eventually(lambda: request.disconnected_at))
+
+
+def test_a_qdrant_that_keeps_failing_is_left_alone(
+    any_index: QdrantIndex, qdrant_standin: QdrantStandIn, source: Source, chunks: list[Chunk]
+) -> None:
+    now = [1000.0]
+    moments = Moments(LocMemCache("qdrant", {}), "breaker:", remote=False, now=lambda: now[0])
+    breaker = Breaker("qdrant", moments, now=lambda: now[0])
+    made = connected(qdrant_standin, breaker=breaker)
+    qdrant_standin.faults.add("status", "query_batch", status=503, times=5)
+    for _ in range(5):
+        with pytest.raises(IndexUnavailable, match="503"):
+            found(made, source)
+    with pytest.raises(IndexUnavailable, match="left alone") as resting:
+        found(made, source)
+    assert resting.value.retry_after == pytest.approx(10)
+    assert qdrant_standin.faults.report()["operations"]["query_batch"] == 5
+    now[0] += 11
+    assert found(made, source)[0] == chunks[1].pk
+    assert breaker.state == "closed"
+
+
+@pytest.mark.parametrize(
+    ("details", "state"),
+    [
+        ({"status": 429, "retry_after": "30"}, "open"),
+        ({"status": 400}, "closed"),
+        ({"status": 503}, "closed"),  # not five times yet
+    ],
+)
+def test_what_a_search_learns_of_qdrant(
+    any_index: QdrantIndex,
+    qdrant_standin: QdrantStandIn,
+    source: Source,
+    details: dict[str, Any],
+    state: str,
+) -> None:
+    breaker = Breaker("qdrant", Moments(LocMemCache("one", {}), str(uuid4()), remote=False))
+    made = connected(qdrant_standin, breaker=breaker)
+    qdrant_standin.faults.add("status", "query_batch", times=1, **details)
+    with pytest.raises(IndexUnavailable):
+        found(made, source)
+    assert breaker.state == state
+
+
+def test_a_write_that_may_be_repeated_is(
+    any_index: QdrantIndex, qdrant_standin: QdrantStandIn, source: Source
+) -> None:
+    patient = connected(qdrant_standin, patience=10)
+    _document, many = publish(source, "long", [f"Setting number {n}" for n in range(230)])
+    for operation in ("upsert", "delete", "batch", "retrieve", "list_collections"):
+        qdrant_standin.faults.add("lose", operation, times=1)
+    qdrant_standin.faults.add("status", "scroll", times=1, status=503)
+    patient.upsert(points(EMBEDDER, many))
+    patient.drain()
+    assert len(patient.scroll(UUID(int=0), 300)) == patient.count() == len(many)
+
+
+def test_nothing_is_repeated_before_qdrant_said_it_may(
+    any_index: QdrantIndex, qdrant_standin: QdrantStandIn, chunks: list[Chunk]
+) -> None:
+    patient = connected(qdrant_standin, patience=10)
+    qdrant_standin.faults.add("status", "upsert", times=1, status=429, retry_after="1")
+    patient.upsert(points(EMBEDDER, chunks))
+    first, second = [
+        request.arrived_at
+        for request in qdrant_standin.requests_to(f"/collections/{any_index.collection}/points")
+        if request.method == "PUT"
+    ][-2:]
+    assert second - first >= 1
+
+
+@pytest.mark.parametrize(
+    ("details", "attempts"),
+    [
+        ({"status": 429, "retry_after": "60"}, 1),  # longer than we have
+        ({"status": 400}, 1), ({"status": 401}, 1), ({"status": 403}, 1), ({"status": 507}, 1),
+        ({"status": 503}, 4),
+    ],
+)  # fmt: skip
+def test_patience_has_its_limits(
+    any_index: QdrantIndex,
+    qdrant_standin: QdrantStandIn,
+    chunks: list[Chunk],
+    details: dict[str, Any],
+    attempts: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(qdrant_patience, "LONGEST_WAIT", 0.05)
+    patient = connected(qdrant_standin, patience=10)
+    before = qdrant_standin.faults.report()["operations"].get("upsert", 0)
+    qdrant_standin.faults.add("status", "upsert", **details)
+    with pytest.raises(IndexUnavailable):
+        patient.upsert(points(EMBEDDER, chunks))
+    assert qdrant_standin.faults.report()["operations"]["upsert"] - before == attempts
+
+
+@pytest.mark.parametrize("status", ["acknowledged", "wait_timeout"])
+def test_what_is_only_accepted_counts_neither_as_failed_nor_as_there(
+    any_index: QdrantIndex, qdrant_standin: QdrantStandIn, source: Source, status: str
+) -> None:
+    accepted = {"operation_id": 1, "status": status}
+    path = f"/collections/{any_index.collection}/points"
+    _document, stored = publish(source, "guide", TEXTS)
+    qdrant_standin.script(path, json_reply({"result": accepted, "status": "ok", "time": 0}))
+    any_index.upsert(points(EMBEDDER, stored))
+    assert any_index.present([chunk.pk for chunk in stored]) == set()
 
 
 def test_a_rate_limit_is_passed_on(
     any_index: QdrantIndex, qdrant_standin: QdrantStandIn, source: Source
 ) -> None:
     qdrant_standin.faults.add("status", "query_batch", status=429, retry_after="7")
-    with pytest.raises(IndexUnavailable, match="wait 7 s"):
+    with pytest.raises(IndexUnavailable, match="wait 7 s") as limited:
         found(any_index, source)
+    assert limited.value.retry_after == 7
 
 
 def test_an_upsert_whose_answer_was_lost_can_be_repeated(

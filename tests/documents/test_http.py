@@ -2,10 +2,10 @@
 
 import asyncio
 import gc
-import logging
 import ssl
 import time
 import warnings
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,10 +15,12 @@ import aiohttp
 import httpx
 import pytest
 
+from documents.event_loops import per_event_loop
 from documents.upstream import http
 from documents.upstream.aiohttp_transport import AS_HTTPX, httpx_errors
 from documents.upstream.http import async_client, sync_client
 from tests.certificates import self_signed
+from tests.logs import everything_logged
 from tests.standins import NEVER, NO_REPLY, RESET, FaultProxy, Reply, eventually, json_reply
 from tests.standins import frames as f
 from tests.standins.base import Fault, StandIn
@@ -89,19 +91,21 @@ async def test_a_cancelled_call_closes_its_connection(upstream, client, reply):
 
 
 def test_a_client_goes_with_its_event_loop_without_a_word(upstream, caplog):
-    made = []
+    client = per_event_loop(lambda: async_client(read=5, total=5))
+    loops = weakref.WeakSet()
 
     async def call() -> None:
-        made.append(async_client(read=5, total=5))
-        await made[0].post(upstream.url + "/", json={})
+        loops.add(asyncio.get_running_loop())
+        await client().post(upstream.url + "/", json={})
         assert upstream.open_connections == 1
 
-    with warnings.catch_warnings(), caplog.at_level(logging.DEBUG):
+    with warnings.catch_warnings(), everything_logged(caplog):
         warnings.simplefilter("error")
-        asyncio.run(call())
-        asyncio.run(eventually(lambda: not upstream.open_connections))
-        made.clear()
+        for _ in range(2):
+            asyncio.run(call())
+            asyncio.run(eventually(lambda: not upstream.open_connections))
         gc.collect()
+    assert not loops
     assert "nclosed" not in caplog.text
 
 
@@ -258,11 +262,12 @@ def test_proxies_and_passwords_of_the_environment_are_not_used(
 @both
 def test_the_proxy_of_the_settings_is_used(upstream, kind, settings, caplog):
     settings.PROVIDER_PROXY = upstream.url.replace("//", f"//user:{SECRET}@")
-    with caplog.at_level(logging.DEBUG):
+    with everything_logged(caplog):
         assert called("http://provider.invalid/v2/embed", kind).status_code == 200
     (request,) = upstream.requests
     assert request.headers["host"] == "provider.invalid"
     assert request.headers["proxy-authorization"].startswith("Basic ")
+    assert "provider.invalid" in caplog.text
     assert SECRET not in caplog.text
 
 

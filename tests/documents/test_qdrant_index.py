@@ -2,25 +2,38 @@
 
 import asyncio
 import json
-from typing import Any
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any, get_args
 from uuid import UUID, uuid4
 
 import httpx
 import numpy as np
 import pytest
-from qdrant_client import AsyncQdrantClient, QdrantClient
+from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ResponseHandlingException
 
 from documents.embedding.base import EmbeddingSpace
 from documents.embedding.hashing import HashingEmbedder
-from documents.index.base import IndexPoint, IndexQuery, IndexUnavailable, SpaceMismatch
+from documents.index.base import (
+    IndexPoint,
+    IndexQuery,
+    IndexTrouble,
+    IndexUnavailable,
+    SpaceMismatch,
+)
 from documents.index.payload import KEYWORD_FIELDS
 from documents.index.qdrant import QdrantIndex
-from documents.index.qdrant_requests import search_requests, vendor_errors
+from documents.index.qdrant_errors import vendor_errors, waits_in_seconds
+from documents.index.qdrant_requests import EXACT_SCORES, search_requests
+from documents.index.qdrant_search import QdrantSearch
 from documents.index.sparse import SparseVector, encode_query
 from documents.models import Chunk, Document, IndexChange, Source
 from documents.scope import Scope
 from tests.documents.builders import index, make_source, points, publish
+from tests.logs import everything_logged
 
 EMBEDDER = HashingEmbedder()
 OTHER = EmbeddingSpace("another", "model", 64)
@@ -208,20 +221,27 @@ def payload(client: QdrantClient, made: QdrantIndex, chunk: Chunk) -> dict[str, 
 
 def test_corpus_and_live_are_conditions_inside_both_prefetches() -> None:
     hybrid, dense = search_requests(query(languages=frozenset({"en"})), "rrf", 20, params=None)
-    assert hybrid.prefetch is not None
-    for part in (*hybrid.prefetch, dense):
-        conditions = {c.key: c.match.model_dump() for c in part.filter.must}
-        assert conditions == {
-            "live": {"value": True}, "corpus": {"any": ["7"]}, "language": {"any": ["en"]},
-        }  # fmt: skip
-    assert hybrid.query.model_dump(exclude_none=True) == {"rrf": {"k": 60}}
+    assert len(hybrid["prefetch"]) == 2
+    for part in (*hybrid["prefetch"], dense):
+        assert part["filter"]["must"] == [
+            {"key": "live", "match": {"value": True}},
+            {"key": "corpus", "match": {"any": ["7"]}},
+            {"key": "language", "match": {"any": ["en"]}},
+        ]
+    assert hybrid["query"] == {"rrf": {"k": 60}}
 
 
 def test_every_field_that_is_filtered_has_an_index() -> None:
     narrowed = {name: frozenset({"x"}) for name in Scope.__dataclass_fields__ if name != "corpora"}
     (asked,) = search_requests(query(dense=False, **narrowed), "rrf", 5, params=None)
-    assert {c.key for c in asked.filter.must} <= {*KEYWORD_FIELDS, "live"}
-    assert len(asked.filter.must) == 2 + len(narrowed)
+    assert {c["key"] for c in asked["filter"]["must"]} <= {*KEYWORD_FIELDS, "live"}
+    assert len(asked["filter"]["must"]) == 2 + len(narrowed)
+
+
+def test_qdrants_own_client_would_send_the_same() -> None:
+    for asked in search_requests(query(), "rrf", 20, params=EXACT_SCORES):
+        sent = models.QueryRequest(**asked).model_dump(exclude_unset=True, by_alias=True)
+        assert sent == asked
 
 
 # Over the wire
@@ -233,19 +253,18 @@ class Wire:
     def __init__(self, respond: Any):
         self.asked: list[tuple[str, str, Any]] = []
         self.respond = respond
-        options: dict[str, Any] = {
-            "url": "http://127.0.0.1:6333", "api_key": "secret-key", "check_compatibility": False,
-            "transport": httpx.MockTransport(self.answer),
-        }  # fmt: skip
+        transport = httpx.MockTransport(self.answer)
         with pytest.warns(UserWarning, match="insecure"):
-            client = QdrantClient(**options)
-
-        def async_client() -> AsyncQdrantClient:
-            with pytest.warns(UserWarning, match="insecure"):
-                return AsyncQdrantClient(**options)
-
+            client = QdrantClient(
+                url="http://127.0.0.1:6333", api_key="secret-key", check_compatibility=False,
+                transport=transport, event_hooks={"response": [waits_in_seconds]},
+            )  # fmt: skip
+        searches = QdrantSearch(
+            lambda: httpx.AsyncClient(transport=transport), "http://127.0.0.1:6333", "secret-key",
+            deadline=5,
+        )  # fmt: skip
         self.index = QdrantIndex(
-            client, async_client, alias="chunks", space=EMBEDDER.space, fusion="dbsf"
+            client, searches, alias="chunks", space=EMBEDDER.space, fusion="dbsf"
         )
 
     def answer(self, request: httpx.Request) -> httpx.Response:
@@ -351,40 +370,102 @@ def collection_info(metadata: dict[str, str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("reply", "message"),
-    [
-        (httpx.Response(401, text="Invalid API key or JWT"), "QDRANT_API_KEY"),
-        (httpx.Response(403, text="forbidden"), "QDRANT_API_KEY"),
-        (httpx.Response(404, json={"status": {"error": "Not found"}}), "does not exist"),
-        (httpx.Response(400, json={"status": {"error": "Bad request: Index required"}}), "Index"),
-        (httpx.Response(429, json={"status": {"error": "Rate limiting exceeded"}}), "429"),
-        (httpx.Response(429, headers={"retry-after": "3"}, json={}), "wait 3 s"),
-        (httpx.Response(429, headers={"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}), "limit"),
-        (httpx.Response(500, json={"status": {"error": "Service internal error"}}), "internal"),
-        (httpx.Response(503, html="<h1>suspended</h1>"), "503"),
-        (httpx.Response(200, html="<h1>proxy</h1>"), "could not be read"),
-        (httpx.Response(200, content=b'{"result": [{"poi'), "could not be read"),
-        (httpx.Response(200, json={"result": None, "status": "ok"}), "could not be read"),
-        (httpx.Response(200, json={"result": "surprise", "status": "ok"}), "did not answer"),
-        (httpx.ReadTimeout("slow"), "ReadTimeout"),
-        (httpx.ConnectError("refused"), "ConnectError"),
-        (httpx.RemoteProtocolError("cut"), "RemoteProtocolError"),
-    ],
-)
+def said(status: int, text: str, **headers: str) -> httpx.Response:
+    told = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, json={"status": {"error": text}, "time": 0}, headers=told)
+
+
+def in_an_hour() -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+
+
+LIMIT = "Rate limiting exceeded"
+# What Qdrant answers, what we say of it, what kind of trouble it is, when to come again.
+FAILURES: list[tuple[httpx.Response | Exception, str, str, float | None]] = [
+    (httpx.Response(401, text="Invalid API key or JWT"), "QDRANT_API_KEY", "key_refused", None),
+    (httpx.Response(403, text="forbidden"), "QDRANT_API_KEY", "key_refused", None),
+    (said(404, "Not found"), "does not exist", "missing", None),
+    (said(400, "Bad request: Index required"), "Index required", "bad_request", None),
+    (said(408, "Timeout: Operation timed out"), "408", "timeout", None),
+    (said(413, "Payload too large"), "413", "bad_request", None),
+    (said(429, LIMIT), "429", "rate_limited", None),
+    (said(429, LIMIT, retry_after="3"), "wait 3 s", "rate_limited", 3),
+    (said(429, LIMIT, retry_after=in_an_hour()), "wait", "rate_limited", 3600),
+    (said(429, LIMIT, retry_after="soon"), "429", "rate_limited", None),
+    (said(500, "Service internal error"), "internal", "unavailable", None),
+    (httpx.Response(503, html="<h1>suspended</h1>"), "503", "unavailable", None),
+    (said(503, "shard", retry_after="7"), "503", "unavailable", 7),
+    (said(507, "Disk quota"), "full", "full", None),
+    (httpx.Response(200, html="<h1>proxy</h1>"), "could not be read", "broken_reply", None),
+    (httpx.Response(200, content=b'{"result": [{"poi'), "could not be", "broken_reply", None),
+    (httpx.Response(200, json={"result": None}), "could not be read", "broken_reply", None),
+    (httpx.Response(200, json={"result": "surprise"}), "could not be", "broken_reply", None),
+    (httpx.Response(200, json=["surprise"]), "could not be read", "broken_reply", None),
+    (httpx.ReadTimeout("slow"), "ReadTimeout", "timeout", None),
+    (httpx.ConnectTimeout("slow"), "ConnectTimeout", "timeout", None),
+    (httpx.ConnectError("refused"), "ConnectError", "unavailable", None),
+    (httpx.RemoteProtocolError("cut"), "RemoteProtocolError", "unavailable", None),
+    (httpx.DecodingError("no gzip"), "could not be read", "broken_reply", None),
+]
+failures = pytest.mark.parametrize(("reply", "message", "code", "wait"), FAILURES)
+
+
+def calls_to(index: QdrantIndex) -> list[Callable[[], object]]:
+    return [
+        lambda: asyncio.run(index.search(query(), limit=3)),
+        lambda: index.present([uuid4()]),
+        lambda: index.delete([uuid4()]),
+        index.prepare,
+    ]
+
+
+@failures
 def test_every_failure_is_index_unavailable(
-    reply: httpx.Response | Exception, message: str
+    reply: httpx.Response | Exception, message: str, code: str, wait: float | None
 ) -> None:
-    wire = Wire(reply)
-    for call in (
-        lambda: asyncio.run(wire.index.search(query(), limit=3)),
-        lambda: wire.index.present([uuid4()]),
-        lambda: wire.index.delete([uuid4()]),
-        wire.index.prepare,
-    ):
+    for call in calls_to(Wire(reply).index):
         with pytest.raises(IndexUnavailable, match=message) as raised:
             call()
-        assert "secret-key" not in str(raised.value)
+        assert raised.value.code == code
+        assert raised.value.retry_after == (wait and pytest.approx(wait, rel=0.2))
+
+
+@failures
+def test_the_key_is_in_no_log_and_no_error(
+    reply: httpx.Response | Exception,
+    message: str,
+    code: str,
+    wait: float | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with everything_logged(caplog):
+        for call in calls_to(Wire(reply).index):
+            with pytest.raises(IndexUnavailable) as raised:
+                call()
+            shown = "".join(traceback.format_exception(raised.value))
+            assert "secret-key" not in shown + repr(raised.value) + repr(raised.value.__cause__)
+    assert "secret-key" not in caplog.text
+
+
+def test_what_passes_by_itself_may_be_tried_again_and_nothing_else() -> None:
+    tried = {code for code in get_args(IndexTrouble) if IndexUnavailable("", code=code).retryable}
+    assert tried == {"unavailable", "timeout", "rate_limited", "broken_reply"}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [{"points": [{"id": str(uuid4())}]}, {"points": []}],
+        [{"points": [{"id": "no id of ours", "score": 1}]}, {"points": []}],
+        [{"points": [{"id": str(uuid4()), "score": "high"}]}, {"points": []}],
+        [{"points": None}, {"points": []}],
+        [{"points": []}],
+        ["points", "points"],
+    ],
+)
+def test_hits_that_are_none_are_an_answer_that_cannot_be_read(answers: Any) -> None:
+    with pytest.raises(IndexUnavailable, match="could not be read"):
+        asyncio.run(Wire(ok(answers)).index.search(query(), limit=3))
 
 
 def test_a_bug_of_our_own_is_not_taken_for_the_vendors() -> None:
