@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db import connection
 
+from documents.index.sizing import collection_size
 from documents.models import Chunk, Source, searchable_text
 from ingestion.chunking import estimate_tokens
 from ingestion.pipeline import (
@@ -26,9 +27,6 @@ from ingestion.sources import loader_for
 
 # Bytes beside the text: row headers, ids, hashes, heading paths, indexes.
 CHUNK_ROW_BYTES, DOCUMENT_ROW_BYTES = 700, 1500
-# Qdrant's rule of thumb for vectors in memory is dimension × bytes × 1.5; quantised to one byte,
-# originals on disk. HNSW links at m=16 and the sparse vector's postings come on top.
-MEMORY_FACTOR, LINKS_BYTES, SPARSE_BYTES_PER_WORD, POINT_PAYLOAD_BYTES = 1.5, 140, 12, 400
 
 
 @dataclass
@@ -136,11 +134,8 @@ def _add_costs(
     plan.chunks_after = others.count() + kept + sum(len(step.chunks) for step in prepared)
     dimension = pipeline.embedder.space.dimension if pipeline.embedder else 0
     words = sum(len(chunk.text.split()) for chunk in new) / len(new) if new else 100
-    plan.index_memory = round(
-        plan.chunks_after
-        * (dimension * MEMORY_FACTOR + LINKS_BYTES + words * SPARSE_BYTES_PER_WORD)
-    )
-    plan.index_disk = plan.chunks_after * (dimension * 4 + POINT_PAYLOAD_BYTES)
+    size = collection_size(plan.chunks_after, dimension, words)
+    plan.index_memory, plan.index_disk = round(size.memory), round(size.disk)
     vector_bytes = 0 if settings.QDRANT_URL else 2 * dimension + 150
     plan.database_growth = sum(
         len(chunk.text.encode()) + CHUNK_ROW_BYTES + vector_bytes for chunk in new

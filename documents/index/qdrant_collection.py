@@ -23,6 +23,7 @@ from documents.index.payload import KEYWORD_FIELDS, LIVE_FIELD
 from documents.index.qdrant_errors import vendor_errors
 from documents.index.qdrant_patience import AT_ONCE, Patience
 from documents.index.qdrant_requests import hits, point_struct, search_requests
+from documents.index.sizing import LINKS
 
 BATCH_SIZE = 100
 CHANGE_FIELD = "change"
@@ -52,6 +53,9 @@ class QdrantCollection:
     # The collection itself
 
     def create(self, space: EmbeddingSpace) -> None:
+        """In memory is what every search walks through, int8 copies and graph; on disk whatever is
+        looked up for what was found (sizes, and how they were measured: `documents.index.sizing`).
+        """
         int8 = models.ScalarQuantizationConfig(
             type=models.ScalarType.INT8, quantile=0.99, always_ram=True
         )
@@ -66,8 +70,11 @@ class QdrantCollection:
                 self.name,
                 vectors_config={"dense": dense} if space.dimension else {},
                 sparse_vectors_config={
-                    "bm25": models.SparseVectorParams(modifier=models.Modifier.IDF)
+                    "bm25": models.SparseVectorParams(
+                        modifier=models.Modifier.IDF, index=models.SparseIndexParams(on_disk=True)
+                    )
                 },
+                hnsw_config=models.HnswConfigDiff(m=LINKS, on_disk=False),
                 on_disk_payload=True,
                 # As Qdrant Cloud has it: a filter on a field without an index fails here too.
                 strict_mode_config=models.StrictModeConfig(
@@ -273,13 +280,15 @@ def payload_schemas() -> dict[str, Any]:
     """Every field that is filtered by, in searches or in writes."""
     schemas: dict[str, Any] = {
         field: models.KeywordIndexParams(
-            type=models.KeywordIndexType.KEYWORD, is_tenant=field == "corpus" or None
+            type=models.KeywordIndexType.KEYWORD,
+            is_tenant=field == "corpus" or None,
+            on_disk=True,
         )
         for field in KEYWORD_FIELDS
     }
     schemas[LIVE_FIELD] = models.PayloadSchemaType.BOOL
     schemas[CHANGE_FIELD] = models.IntegerIndexParams(
-        type=models.IntegerIndexType.INTEGER, lookup=False, range=True
+        type=models.IntegerIndexType.INTEGER, lookup=False, range=True, on_disk=True
     )
     return schemas
 

@@ -310,11 +310,18 @@ def test_the_collection_is_made_for_strict_mode_with_an_index_for_every_field() 
     puts = [(path, body) for method, path, body in wire.asked if method == "PUT"]
     _path, collection = puts[0]
     assert collection["strict_mode_config"]["enabled"] is True
-    assert collection["vectors"]["dense"]["quantization_config"]["scalar"]["always_ram"] is True
-    assert collection["sparse_vectors"] == {"bm25": {"modifier": "idf"}}
+    assert collection["sparse_vectors"]["bm25"]["modifier"] == "idf"
     indexed = [body["field_name"] for path, body in puts if path.endswith("/index")]
     assert indexed == [*KEYWORD_FIELDS, "live", "change"]
     assert wire.asked[-1][1] == "/collections/aliases"
+    # In memory: what every search walks through, as the plan of a run counts it.
+    dense, hnsw = collection["vectors"]["dense"], collection["hnsw_config"]
+    int8 = dense["quantization_config"]["scalar"]
+    assert (int8["type"], int8["always_ram"], hnsw) == ("int8", True, {"m": 16, "on_disk": False})
+    assert dense["on_disk"] and collection["on_disk_payload"]
+    assert collection["sparse_vectors"]["bm25"]["index"] == {"on_disk": True}
+    keywords = [b["field_schema"] for _p, b in puts[1:] if b["field_name"] in KEYWORD_FIELDS]
+    assert all(schema["on_disk"] for schema in keywords)
 
 
 def test_a_field_without_an_index_is_a_fault() -> None:

@@ -9,6 +9,7 @@ from django.db import connection
 
 from documents.embedding.base import EmbeddingSpace
 from documents.embedding.hashing import HashingEmbedder
+from documents.index.sizing import collection_size
 from documents.models import Chunk, Corpus, Source
 from ingestion.planning import database_size, limits, plan_run
 from tests.ingestion.pipelines import CountingEmbedder, pipeline_with, run, stored
@@ -110,8 +111,11 @@ def test_needs_are_held_against_the_tier_of_the_settings(source, pipeline, setti
 def test_qdrant_is_planned_for_where_it_is_used(source, pipeline, settings):
     settings.QDRANT_URL = "https://qdrant.example.org"
     memory, disk = [limit for limit in limits(plan_run(source, pipeline)) if "Qdrant" in limit.name]
-    assert memory.allowed == 1_000_000_000
-    assert 310 * 256 < memory.needed < disk.needed
+    assert (memory.allowed, disk.allowed) == (1_000_000_000, 4_000_000_000)
+    dimension = pipeline.embedder.space.dimension
+    none, hundred = (collection_size(310, dimension, words) for words in (0, 100))
+    assert memory.needed == round(hundred.memory)
+    assert none.disk < disk.needed < hundred.disk
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's file is not limited")
