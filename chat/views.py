@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from math import ceil
 from typing import Any, cast
 from uuid import UUID
 
@@ -279,9 +280,12 @@ class SearchView(APIView):
         try:
             count(principal_of(request), "questions")
             found = async_to_sync(search)(asked, corpus)
-        except IndexUnavailable:
+        except IndexUnavailable as error:
             raise Problem(
-                503, "search_unavailable", "Search is unavailable; try again.", retry_after=5
+                503,
+                "search_unavailable",
+                "Search is unavailable; try again.",
+                retry_after=max(5, ceil(error.retry_after or 0)),
             ) from None
         passages = [
             {

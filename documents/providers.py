@@ -69,6 +69,7 @@ def get_index() -> Index:
             space=space,
             fusion=settings.FUSION,
             patience=INDEX_PATIENCE,
+            breaker=breaker("qdrant"),
         )
     from documents.index.embedded import EmbeddedIndex
 
