@@ -85,7 +85,10 @@ class AnswerPipeline:
             yield Error("selection_not_found", SELECTION_NOT_FOUND, 422)
         except IndexUnavailable as error:
             logger.warning("Search failed: %s", error)
-            yield self._failed(turn, "search_unavailable", "Search is unavailable; try again.", 503)
+            yield self._failed(
+                turn, "search_unavailable", "Search is unavailable; try again.", 503,
+                error.retry_after,
+            )  # fmt: skip
         except ChatModelError as error:
             logger.warning("No model answered (%s): %s", error.code, error)
             yield self._failed(turn, f"model_{error.code}", str(error), 502, error.retry_after)
