@@ -5,9 +5,11 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from time import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from django.conf import settings
+
+from documents.upstream.rates import REDIS_PATIENCE, storage_of
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REDIS_PATIENCE = 0.5  # seconds, for connecting and for each answer
 # Its own threads, started at the first use: a Redis that hangs must not hold those of the ORM.
 _threads = ThreadPoolExecutor(2, thread_name_prefix="limits")
 
@@ -32,21 +33,9 @@ class TooManyQuestions(Exception):
 
 @cache
 def _limiter(url: str) -> "SlidingWindowCounterRateLimiter":
-    from limits.storage import MemoryStorage, Storage, storage_from_string
     from limits.strategies import SlidingWindowCounterRateLimiter
 
-    if not url:
-        return SlidingWindowCounterRateLimiter(MemoryStorage())
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    storage = storage_from_string(
-        url,
-        socket_timeout=REDIS_PATIENCE,
-        socket_connect_timeout=REDIS_PATIENCE,
-        retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]  # handed on as it is
-    )
-    return SlidingWindowCounterRateLimiter(cast(Storage, storage))
+    return SlidingWindowCounterRateLimiter(storage_of(url))
 
 
 def _hit(url: str, limit: "RateLimitItem", what: str, who: str) -> float | None:

@@ -126,7 +126,13 @@ def _build_reranker() -> Reranker:
         max_retries=0,
         httpx_client=async_client(read=deadline, total=deadline),
     )
-    return CohereReranker(client, settings.COHERE_RERANK_MODEL, deadline=deadline)
+    return CohereReranker(
+        client,
+        settings.COHERE_RERANK_MODEL,
+        deadline=deadline,
+        breaker=breaker("cohere/rerank"),
+        meter=meter("cohere"),
+    )
 
 
 def _build_chat_model() -> ChatModel:

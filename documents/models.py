@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from documents.passages import Passage
 from documents.scope import Scope
 from documents.signals import source_described
+from documents.usage import Allowance, ProviderUsage  # noqa: F401 - Django looks for them here
 
 if TYPE_CHECKING:
     from documents.index.base import IndexHit

@@ -10,8 +10,9 @@ from documents.embedding.base import NO_DENSE_VECTORS, Embedder
 from documents.index.base import Index
 from documents.stopping import sleep
 from documents.upstream.breaker import Breaker
-from documents.upstream.metering import Meter, Unmetered
+from documents.upstream.metering import Meter
 from documents.upstream.moments import Moments
+from documents.upstream.rates import Rates
 
 if TYPE_CHECKING:
     from documents.embedding.bundled import BundledEmbedder
@@ -98,6 +99,8 @@ def cohere_embedder() -> Embedder:
         dimension=settings.COHERE_EMBED_DIMENSION,
         query_timeout=QUERY_TIMEOUT,
         pace=Pace("cohere", cache, sleep=sleep),
+        breaker=breaker("cohere/embed"),
+        meter=meter("cohere"),
     )
 
 
@@ -110,7 +113,15 @@ def breaker(name: str) -> Breaker:
 @cache
 def meter(provider: str) -> Meter:
     """Of the configured key of "cohere", "openrouter" or "openai"."""
-    return Unmetered()
+    from documents.admission import LedgerMeter
+    from documents.ledger import this_process
+
+    return LedgerMeter(provider, ledger=this_process, rates=_rates())
+
+
+@cache
+def _rates() -> Rates:
+    return Rates(settings.REDIS_URL)
 
 
 @cache
@@ -122,5 +133,6 @@ def _moments() -> Moments:
 
 def reset() -> None:
     """Forget what was built; for tests that change settings."""
-    for provider in (get_embedder, get_local_embedder, get_index, breaker, meter, _moments):
+    built = (get_embedder, get_local_embedder, get_index, breaker, meter, _moments, _rates)
+    for provider in built:
         provider.cache_clear()

@@ -6,12 +6,14 @@ exact; sizes are estimates (tests/ingestion/test_planning.py holds them against 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.conf import settings
 from django.db import connection
 
 from documents.index.sizing import collection_size
 from documents.models import Chunk, Source, searchable_text
+from documents.quotas import quotas_of
 from ingestion.chunking import estimate_tokens
 from ingestion.pipeline import (
     EMBED_AT_ONCE,
@@ -53,10 +55,16 @@ class Limit:
     needed: int
     allowed: int | None
     unit: str
+    used: int = 0  # of what is allowed, before this run
+    resets_at: datetime | None = None
+
+    @property
+    def remaining(self) -> int | None:
+        return None if self.allowed is None else max(0, self.allowed - self.used)
 
     @property
     def fits(self) -> bool:
-        return self.allowed is None or self.needed <= self.allowed
+        return self.remaining is None or self.needed <= self.remaining
 
 
 def plan_run(source: Source, pipeline: IngestionPipeline) -> Plan:
@@ -160,8 +168,13 @@ def limits(plan: Plan) -> list[Limit]:
     """What is asked of each provider, against what the settings say its tier allows."""
     found = []
     if plan.calls:
-        allowed = settings.COHERE_CALLS_A_MONTH or None
-        found.append(Limit("embedding calls a month", plan.calls, allowed, "calls"))
+        for quota in quotas_of("cohere"):
+            allowed = int(quota.budget.limit) or None
+            used = int(quota.used)
+            if quota.stopped_at is not None:  # Cohere counts what others used as well
+                used = max(used, allowed or 0)
+            name = f"embedding calls a {quota.budget.period}"
+            found.append(Limit(name, plan.calls, allowed, "calls", used, quota.resets_at))
     if settings.QDRANT_URL:
         allowed = settings.QDRANT_MEMORY_BYTES or None
         found.append(Limit("Qdrant memory", plan.index_memory, allowed, "bytes"))

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from math import isfinite
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -201,6 +202,51 @@ UPLOAD_SECONDS = env.float("UPLOAD_SECONDS", default=1800)
 PROVIDER_PROXY = env("PROVIDER_PROXY", default="")
 
 
+# --- Budgets: what providers may be asked for -----------------------------------------------------
+
+# The free tiers of 2026: a Cohere trial key, OpenRouter without credits, a free Qdrant cluster,
+# Neon's free plan. Each variable that is set by itself wins.
+FREE_TIER = env.bool("FREE_TIER", default=False)
+
+
+def allowance(told: str, *, free_tier: float, otherwise: float = 0) -> Any:
+    """As it was told, else by the tier; 0: no limit."""
+    try:
+        allowed = float(told) if told else free_tier if FREE_TIER else otherwise
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{told!r} is no number of a budget.") from error
+    if allowed < 0 or not isfinite(allowed):
+        raise ImproperlyConfigured(f"{told!r}: a budget is 0 (no limit) or more.")
+    return int(allowed) if allowed == int(allowed) else allowed
+
+
+# hard: a call beyond a month's or a day's budget is not made. soft: it is made, and the log and the
+# admin say so.
+BUDGETS = env("BUDGETS", default="hard")
+COHERE_CALLS_A_MONTH = allowance(env("COHERE_CALLS_A_MONTH", default=""), free_tier=1000)
+# By default those of production keys.
+COHERE_RERANKS_A_MINUTE = allowance(
+    env("COHERE_RERANKS_A_MINUTE", default=""), free_tier=10, otherwise=1000
+)
+COHERE_INPUTS_A_MINUTE = allowance(
+    env("COHERE_INPUTS_A_MINUTE", default=""), free_tier=2000, otherwise=2000
+)
+# Calls to free models, which all accounts have limited.
+OPENROUTER_FREE_CALLS_A_DAY = allowance(
+    env("OPENROUTER_FREE_CALLS_A_DAY", default=""), free_tier=50
+)
+OPENROUTER_CALLS_A_MINUTE = allowance(
+    env("OPENROUTER_CALLS_A_MINUTE", default=""), free_tier=20, otherwise=20
+)
+# US dollars, as OpenRouter's replies say.
+OPENROUTER_DOLLARS_A_DAY = allowance(env("OPENROUTER_DOLLARS_A_DAY", default=""), free_tier=0)
+OPENROUTER_DOLLARS_A_MONTH = allowance(env("OPENROUTER_DOLLARS_A_MONTH", default=""), free_tier=0)
+# Only planned and checked with: `ingest --plan`, `manage.py doctor`.
+QDRANT_MEMORY_BYTES = allowance(env("QDRANT_MEMORY_BYTES", default=""), free_tier=1_000_000_000)
+QDRANT_DISK_BYTES = allowance(env("QDRANT_DISK_BYTES", default=""), free_tier=4_000_000_000)
+DATABASE_BYTES = allowance(env("DATABASE_BYTES", default=""), free_tier=500_000_000)
+
+
 # --- Embedding and index --------------------------------------------------------------------------
 
 COHERE_API_KEY = env("COHERE_API_KEY", default="")
@@ -277,12 +323,6 @@ INGEST_LEASE_SECONDS = env.float("INGEST_LEASE_SECONDS", default=60)
 # Addresses beyond public ones that sources may be fetched from: "10.0.0.7:8080", "10.1.0.0/16:443".
 FETCH_ALLOWED_ADDRESSES = env.list("FETCH_ALLOWED_ADDRESSES", default=[])
 FETCH_USER_AGENT = env("FETCH_USER_AGENT", default="ragsite (documentation reader)")
-# What the tiers allow that `ingest --plan` counts against (0: no limit). The defaults are the free
-# tiers of 2026: a Cohere trial key, a free Qdrant cluster, Neon's free plan.
-COHERE_CALLS_A_MONTH = env.int("COHERE_CALLS_A_MONTH", default=1000)
-QDRANT_MEMORY_BYTES = env.int("QDRANT_MEMORY_BYTES", default=1_000_000_000)
-QDRANT_DISK_BYTES = env.int("QDRANT_DISK_BYTES", default=4_000_000_000)
-DATABASE_BYTES = env.int("DATABASE_BYTES", default=500_000_000)
 # Uploaded files; the rows say what they are, and nothing serves them but our own view.
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=20_000_000)
 UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=100)

@@ -14,6 +14,7 @@ from django.db import connections
 import chat.providers
 import documents.providers
 from chat import limits
+from documents import ledger
 from documents.models import Corpus
 from tests.live import running_server
 from tests.standins.fixtures import *  # noqa: F403
@@ -47,9 +48,12 @@ def fresh_providers() -> Iterator[None]:
     """Limits, caches and the private index replica of one test are not those of the next."""
     cache.clear()
     limits._limiter.cache_clear()
-    for built in ("get_index", "breaker", "meter", "_moments"):
+    for built in ("get_index", "breaker", "meter", "_moments", "_rates"):
         getattr(documents.providers, built).cache_clear()
     chat.providers.reset()
+    # Written when a test asks for it: no thread may meet the lock that a test's transaction holds.
+    ledger.this_process.pause = None
+    ledger.this_process.forget()
     yield
     documents.providers.get_index.cache_clear()
     connections.close_all()

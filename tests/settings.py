@@ -6,7 +6,10 @@ from pathlib import Path
 
 UNSET = (
     "DATABASE_URL REDIS_URL COHERE_API_KEY QDRANT_URL QDRANT_API_KEY OPENROUTER_API_KEY "
-    "OPENAI_BASE_URL OPENAI_API_KEY EMBEDDER RERANKER HTTPS DEBUG"
+    "OPENAI_BASE_URL OPENAI_API_KEY EMBEDDER RERANKER HTTPS DEBUG COHERE_CALLS_A_MONTH "
+    "COHERE_RERANKS_A_MINUTE COHERE_INPUTS_A_MINUTE OPENROUTER_FREE_CALLS_A_DAY "
+    "OPENROUTER_CALLS_A_MINUTE OPENROUTER_DOLLARS_A_DAY OPENROUTER_DOLLARS_A_MONTH "
+    "QDRANT_MEMORY_BYTES QDRANT_DISK_BYTES DATABASE_BYTES"
 ).split()
 for name in UNSET:
     os.environ[name] = ""
@@ -14,7 +17,8 @@ os.environ["EMBEDDER"] = os.environ["RERANKER"] = "auto"
 os.environ["WORKER"] = os.environ.get("TEST_WORKER", "none")
 # A test that asks twice wants two answers; those of the cache switch it on.
 os.environ["ANSWER_CACHE_SECONDS"] = "0"
-os.environ["HTTPS"] = os.environ["DEBUG"] = "0"
+os.environ["HTTPS"] = os.environ["DEBUG"] = os.environ["FREE_TIER"] = "0"
+os.environ["BUDGETS"] = "hard"
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 50
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")

@@ -1,8 +1,6 @@
 """Cohere Rerank within a deadline: an answer in the fused order beats a late one."""
 
 import asyncio
-import logging
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,22 +11,30 @@ from cohere.core.api_error import ApiError
 
 from chat.reranking.base import RerankError
 from documents.passages import Passage
-
-logger = logging.getLogger(__name__)
+from documents.upstream.attempts import attempt
+from documents.upstream.breaker import Breaker, CircuitOpen
+from documents.upstream.cohere import OURS, billed, is_monthly, rest_after
+from documents.upstream.metering import BudgetExhausted, Meter, Unmetered
 
 MAX_DOCUMENTS = 100  # one billed search unit
 DOCUMENT_TOKENS = 500  # a longer document is billed as several
 QUERY_TOKENS = 2000  # v3.5 takes 2,048
-# Seconds to leave the service alone after an answer that the next call would only repeat.
-REST = {401: 300.0, 402: 300.0, 403: 300.0, 404: 300.0, 429: 60.0, 498: 300.0}
-REST_UNTIL_NEXT_MONTH = 3600.0  # looked at again every hour: nobody tells when it is over
 
 
 class CohereReranker:
-    def __init__(self, client: cohere.AsyncClientV2, model: str, *, deadline: float):
+    def __init__(
+        self,
+        client: cohere.AsyncClientV2,
+        model: str,
+        *,
+        deadline: float,
+        breaker: Breaker | None = None,
+        meter: Meter | None = None,
+    ):
         self.name = f"cohere/{model}"
         self.client, self.model, self.deadline = client, model, deadline
-        self._resting_until = 0.0
+        self.breaker = breaker or Breaker.alone("cohere/rerank")
+        self.meter = meter or Unmetered()
 
     async def rerank(
         self, query: str, candidates: Sequence[Passage], *, top_k: int
@@ -38,40 +44,62 @@ class CohereReranker:
         wanted = min(top_k, len(offered))
         if wanted < 1:
             return []
-        if time.monotonic() < self._resting_until:
-            raise RerankError("Cohere is left alone for a while")
+        deadline = asyncio.get_running_loop().time() + self.deadline
         try:
-            async with asyncio.timeout(self.deadline):
-                response = await self.client.rerank(
-                    model=self.model,
-                    query=_cut(query, QUERY_TOKENS),
-                    documents=[_document(passage) for passage in offered],
-                    top_n=wanted,
-                    max_tokens_per_doc=DOCUMENT_TOKENS,
-                    request_options={"max_retries": 0},
-                )
+            async with asyncio.timeout_at(deadline):
+                await self._admitted()
         except TimeoutError:
-            raise RerankError(f"Cohere did not rerank within {self.deadline:g} s") from None
-        except ApiError as error:
-            self._rest(error)
-            raise RerankError(f"Cohere could not rerank ({error.status_code})") from None
-        except httpx.HTTPError as error:
-            raise RerankError(f"Cohere could not be reached ({type(error).__name__})") from None
-        except (TypeError, ValueError, AttributeError):  # JSON that the SDK cannot make sense of
-            raise RerankError("Cohere's answer is no rerank response") from None
-        scores = _scores(response, offered=len(offered), wanted=wanted)
+            raise self._late() from None
+        scores = await self._ask(query, offered, wanted, deadline)
         best = sorted(scores.items(), key=lambda scored: -scored[1])
         return [replace(offered[index], score=score) for index, score in best]
 
-    def _rest(self, error: ApiError) -> None:
-        seconds = REST.get(error.status_code or 0, 0.0)
-        if error.status_code == 429 and "month" in str(error.body).lower():
-            seconds = REST_UNTIL_NEXT_MONTH
-        if seconds:
-            self._resting_until = time.monotonic() + seconds
-            logger.warning(
-                "%s answered %s: no calls for %d s", self.name, error.status_code, seconds
-            )
+    async def _admitted(self) -> None:
+        """The circuit is asked first: what it refuses takes nothing of a budget."""
+        try:
+            self.breaker.check()
+        except CircuitOpen:
+            raise RerankError("Cohere is left alone for a while") from None
+        try:
+            await self.meter.admit_soon("rerank", model=self.model)
+        except BudgetExhausted as refused:
+            self.breaker.gave_up()
+            raise RerankError(str(refused)) from None
+        except BaseException:
+            self.breaker.gave_up()
+            raise
+
+    async def _ask(
+        self, query: str, offered: Sequence[Passage], wanted: int, deadline: float
+    ) -> dict[int, float]:
+        """Score by index among those offered."""
+        with attempt(self.breaker, self.meter, "rerank", self.model) as made:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    response = await self.client.rerank(
+                        model=self.model,
+                        query=_cut(query, QUERY_TOKENS),
+                        documents=[_document(passage) for passage in offered],
+                        top_n=wanted,
+                        max_tokens_per_doc=DOCUMENT_TOKENS,
+                        request_options={"max_retries": 0},
+                    )
+            except TimeoutError:
+                raise self._late() from None
+            except ApiError as error:
+                made.rest, made.ours = rest_after(error), error.status_code in OURS
+                if is_monthly(error):
+                    self.meter.used_up("rerank", model=self.model)
+                raise RerankError(f"Cohere could not rerank ({error.status_code})") from None
+            except httpx.HTTPError as error:
+                raise RerankError(f"Cohere could not be reached ({type(error).__name__})") from None
+            except (TypeError, ValueError, AttributeError):  # JSON the SDK cannot make sense of
+                raise RerankError("Cohere's answer is no rerank response") from None
+            made.spent = billed(response)
+            return _scores(response, offered=len(offered), wanted=wanted)
+
+    def _late(self) -> RerankError:
+        return RerankError(f"Cohere did not rerank within {self.deadline:g} s")
 
 
 def _scores(response: Any, *, offered: int, wanted: int) -> dict[int, float]:

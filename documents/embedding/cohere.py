@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
 import cohere
@@ -14,7 +12,11 @@ from cohere.core.api_error import ApiError
 from documents.embedding.base import EmbeddingError, EmbeddingSpace, Matrix, Vector
 from documents.embedding.pacing import Pace
 from documents.event_loops import per_event_loop
+from documents.upstream.attempts import Attempt, attempt
+from documents.upstream.breaker import Breaker, CircuitOpen
+from documents.upstream.cohere import OURS, asked_to_wait, billed, is_monthly, reason_of, rest_after
 from documents.upstream.http import async_client, sync_client
+from documents.upstream.metering import BudgetExhausted, Meter, Unmetered
 
 BATCH_SIZE = 96  # Cohere's limit
 # Seconds: for each wait, and for the whole of a call.
@@ -40,9 +42,14 @@ class CohereEmbedder:
         model: str,
         dimension: int,
         pace: Pace | None = None,
+        *,
+        breaker: Breaker | None = None,
+        meter: Meter | None = None,
     ):
         self.client, self.async_client = client, async_client
         self.model, self.pace = model, pace or Pace("cohere")
+        self.breaker = breaker or Breaker.alone("cohere/embed", now=self.pace.now)
+        self.meter = meter or Unmetered()
         self.space = EmbeddingSpace("cohere", model, dimension)
 
     @classmethod
@@ -55,6 +62,8 @@ class CohereEmbedder:
         dimension: int,
         query_timeout: float,
         pace: Pace | None = None,
+        breaker: Breaker | None = None,
+        meter: Meter | None = None,
     ) -> "CohereEmbedder":
         options: dict[str, Any] = {"api_key": api_key, "base_url": base_url, "max_retries": 0}
         documents = sync_client(read=DOCUMENTS_TIMEOUT, total=DOCUMENTS_TOTAL)
@@ -69,6 +78,8 @@ class CohereEmbedder:
             model,
             dimension,
             pace,
+            breaker=breaker,
+            meter=meter,
         )
 
     def embed_documents(self, texts: Sequence[str]) -> Matrix:
@@ -78,30 +89,72 @@ class CohereEmbedder:
         return np.concatenate([self._embed_batch(batch) for batch in batches])
 
     async def embed_query(self, text: str) -> Vector:
-        with vendor_errors(self.model):
+        with self._refusals():
+            await self.meter.admit_soon("embed", model=self.model, inputs=1)
+        with self._attempt() as made, self._vendor_errors(made, patient=False):
             response = await self.async_client().embed(**self._request([text], "search_query"))
-        return self._vectors(response, 1)[0]
+            made.spent = billed(response, inputs=1)
+            return self._vectors(response, 1)[0]
 
     def _embed_batch(self, texts: Sequence[str]) -> Matrix:
         """Never before the provider said it may, and not for ever: a run has more patience."""
-        for attempt in range(len(WAITS) + 1):
+        for tried in range(len(WAITS) + 1):
+            self._wait_for_a_turn(len(texts))
+            try:
+                with self._attempt() as made, self._vendor_errors(made, patient=True):
+                    response = self.client.embed(**self._request(texts, "search_document"))
+                    made.spent = billed(response, inputs=len(texts))
+                    return self._vectors(response, len(texts))
+            except EmbeddingError as error:
+                if not error.retryable:
+                    raise
+                wait = wait_before_retry(error.__cause__, tried)
+                self.pace.slow_down(wait)  # also whoever comes after us
+                if tried == len(WAITS) or wait > LONGEST_WAIT:
+                    error.retry_after = wait
+                    raise
+        raise AssertionError("unreachable")
+
+    def _wait_for_a_turn(self, texts: int) -> None:
+        """Waits as long as the provider, its circuit or a limit a minute asks; raises what asks for
+        longer than that."""
+        while True:
             if (left := self.pace.left()) > LONGEST_WAIT:
                 message = f"Cohere asked to wait for another {left:.0f} seconds."
                 raise EmbeddingError(message, retry_after=left)
             self.pace.wait()
             try:
-                with vendor_errors(self.model):
-                    response = self.client.embed(**self._request(texts, "search_document"))
-                return self._vectors(response, len(texts))
+                with self._refusals():
+                    self.meter.admit("embed", model=self.model, inputs=texts)
             except EmbeddingError as error:
-                if not error.retryable:
+                if error.retry_after is None or error.retry_after > LONGEST_WAIT:
                     raise
-                wait = wait_before_retry(error.__cause__, attempt)
-                self.pace.slow_down(wait)  # also whoever comes after us
-                if attempt == len(WAITS) or wait > LONGEST_WAIT:
-                    error.retry_after = wait
-                    raise
-        raise AssertionError("unreachable")
+                self.pace.slow_down(error.retry_after)
+            else:
+                return
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """The circuit is asked first: what it refuses takes nothing of a budget."""
+        try:
+            self.breaker.check()
+        except CircuitOpen as refused:
+            message = f"Cohere keeps failing and is left alone for {refused.retry_after:.0f} s."
+            raise EmbeddingError(message, retry_after=refused.retry_after) from refused
+        try:
+            yield
+        except BudgetExhausted as refused:
+            soon = refused.retry_after is not None and refused.retry_after <= LONGEST_WAIT
+            self.breaker.gave_up()
+            raise EmbeddingError(
+                str(refused), retryable=soon, retry_after=refused.retry_after
+            ) from refused
+        except BaseException:
+            self.breaker.gave_up()
+            raise
+
+    def _attempt(self) -> Any:
+        return attempt(self.breaker, self.meter, "embed", self.model)
 
     def _request(self, texts: Sequence[str], input_type: str) -> dict[str, Any]:
         request = {
@@ -135,19 +188,25 @@ class CohereEmbedder:
         unit: Matrix = vectors / norms
         return unit
 
-
-@contextmanager
-def vendor_errors(model: str) -> Iterator[None]:
-    try:
-        yield
-    except ApiError as error:
-        message, retryable = explained(error, model)
-        raise EmbeddingError(message, retryable=retryable) from error
-    except httpx.HTTPError as error:
-        raise EmbeddingError(f"Cohere did not answer ({type(error).__name__}).") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        # A 200 with JSON of another shape: the SDK trips over it itself.
-        raise EmbeddingError("Cohere answered in a form that is not its own.") from error
+    @contextmanager
+    def _vendor_errors(self, made: Attempt, *, patient: bool) -> Iterator[None]:
+        try:
+            yield
+        except ApiError as error:
+            message, retryable = explained(error, self.model)
+            # Documents keep their pace when there were too many, and readers go on asking.
+            made.ours = error.status_code in OURS or (
+                patient and error.status_code == 429 and retryable
+            )
+            made.rest = rest_after(error)
+            if is_monthly(error):
+                self.meter.used_up("embed", model=self.model)
+            raise EmbeddingError(message, retryable=retryable) from error
+        except httpx.HTTPError as error:
+            raise EmbeddingError(f"Cohere did not answer ({type(error).__name__}).") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            # A 200 with JSON of another shape: the SDK trips over it itself.
+            raise EmbeddingError("Cohere answered in a form that is not its own.") from error
 
 
 def explained(error: ApiError, model: str) -> tuple[str, bool]:
@@ -160,7 +219,7 @@ def explained(error: ApiError, model: str) -> tuple[str, bool]:
             return "Cohere's billing limit is reached (402).", False
         case 404:
             return f"Cohere does not know the model {model}. Check COHERE_EMBED_MODEL.", False
-        case 429 if "month" in reason.lower():
+        case 429 if is_monthly(error):
             return "This month's calls of the Cohere trial key are used up (429).", False
         case 429:
             return "Cohere's rate limit is reached (429).", True
@@ -171,32 +230,9 @@ def explained(error: ApiError, model: str) -> tuple[str, bool]:
     return f"Cohere failed ({status}).", True
 
 
-def reason_of(error: ApiError) -> str:
-    body = error.body
-    message = body.get("message") if isinstance(body, dict) else getattr(body, "message", body)
-    return str(message)[:300]
-
-
 def wait_before_retry(cause: BaseException | None, attempt: int) -> float:
     """Seconds; as the provider said, or as long as such a trouble usually lasts."""
-    headers: dict[str, str] = {}
+    told = asked_to_wait(cause) if isinstance(cause, ApiError) else None
     limited = isinstance(cause, ApiError) and cause.status_code == 429
-    if isinstance(cause, ApiError):
-        headers = {name.lower(): value for name, value in (cause.headers or {}).items()}
     waits = RATE_LIMIT_WAITS if limited else WAITS
-    return retry_after(headers.get("retry-after", "")) or waits[min(attempt, len(waits) - 1)]
-
-
-def retry_after(value: str) -> float | None:
-    """Seconds, from seconds or an HTTP date (RFC 9110, 10.2.3)."""
-    try:
-        return max(float(value), 0.0)
-    except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
+    return told or waits[min(attempt, len(waits) - 1)]

@@ -8,7 +8,7 @@ failure opens it again, for twice as long. (The pattern is Michael Nygard's: Rel
 import logging
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from documents.upstream.moments import Moments
 
@@ -29,6 +29,19 @@ class CircuitOpen(Exception):
         self.retry_after = retry_after
 
 
+class _Nowhere:
+    """Remembers nothing: a breaker alone goes by its own memory."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        raise LookupError
+
+    def set(self, key: str, value: Any, timeout: float) -> None:
+        return None
+
+    def delete(self, key: str) -> None:
+        return None
+
+
 class Breaker:
     """Of one provider, or of one model of it. Its methods never wait: they may be called on the
     event loop."""
@@ -46,6 +59,11 @@ class Breaker:
         self._failed = 0  # in a row
         self._rest = REST
         self._trial_until = 0.0
+
+    @classmethod
+    def alone(cls, name: str, *, now: Callable[[], float] = time.time) -> "Breaker":
+        """One that no other process knows of."""
+        return cls(name, Moments(_Nowhere(), "", remote=False, now=now), now=now)
 
     @property
     def state(self) -> State:

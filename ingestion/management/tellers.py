@@ -64,7 +64,7 @@ class JsonLines:
             database_size=plan.database_size, refusal=plan.refusal,
             limits=[
                 {"name": limit.name, "needed": limit.needed, "allowed": limit.allowed,
-                 "fits": limit.fits}
+                 "used": limit.used, "remaining": limit.remaining, "fits": limit.fits}
                 for limit in limits
             ],
         )  # fmt: skip
@@ -124,16 +124,25 @@ class Tables:
 
     def plan(self, source: Source, plan: Plan, limits: Sequence[Limit]) -> None:
         table = Table(title=f"What it will take to ingest {source}", title_justify="left")
-        for name in ("what", "needed", "allowed", ""):
+        for name in ("what", "needed", "used", "allowed", ""):
             table.add_column(name, justify="left" if name in ("what", "") else "right")
-        table.add_row("texts to embed", f"{plan.texts:,}", "", "")
-        table.add_row("tokens to embed (estimate)", f"{plan.tokens:,}", "", "")
+        table.add_row("texts to embed", f"{plan.texts:,}", "", "", "")
+        table.add_row("tokens to embed (estimate)", f"{plan.tokens:,}", "", "", "")
         for limit in limits:
             allowed = "no limit" if limit.allowed is None else quantity(limit.allowed, limit.unit)
+            used = quantity(limit.used, limit.unit) if limit.used else ""
             verdict = "fits" if limit.fits else "TOO MUCH"
-            table.add_row(limit.name, quantity(limit.needed, limit.unit), allowed, verdict)
-        table.add_row("database growth (estimate)", quantity(plan.database_growth, "bytes"), "", "")
+            table.add_row(limit.name, quantity(limit.needed, limit.unit), used, allowed, verdict)
+        table.add_row(
+            "database growth (estimate)", quantity(plan.database_growth, "bytes"), "", "", ""
+        )
         self.console.print(table)
+        for limit in limits:
+            if limit.remaining is not None and limit.resets_at is not None:
+                self.out.write(
+                    f"  {limit.remaining:,} {limit.name} remain; the count begins anew on "
+                    f"{limit.resets_at:%Y-%m-%d} (UTC).\n"
+                )
         if not plan.calls:
             self.out.write("  Embedding costs nothing: no provider is called.\n")
         if plan.refusal:

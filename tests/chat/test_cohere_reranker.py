@@ -10,7 +10,9 @@ import pytest
 
 from chat.reranking.base import RerankError
 from chat.reranking.cohere import CohereReranker
+from documents.upstream.breaker import Breaker
 from tests.chat.samples import new_client, passage
+from tests.clocks import SleepingClock
 from tests.standins import (
     EMPTY_200,
     NEVER,
@@ -167,14 +169,13 @@ async def test_it_is_left_alone_when_the_next_call_would_fail_alike(
         (too_many_requests(monthly=True), 3601, 2),
     ],
 )
-async def test_it_comes_back_after_its_rest(
-    cohere_standin, reranker, monkeypatch, reply, seconds, calls
-):
+async def test_it_comes_back_after_its_rest(cohere_standin, reranker, reply, seconds, calls):
+    clock = SleepingClock()
+    reranker.breaker = Breaker.alone("cohere/rerank", now=clock.now)
     cohere_standin.script(RERANK, reply)
     with pytest.raises(RerankError):
         await reranker.rerank(QUERY, CANDIDATES, top_k=3)
-    later = time.monotonic() + seconds
-    monkeypatch.setattr("chat.reranking.cohere.time.monotonic", lambda: later)
+    clock.sleep(seconds)
     with suppress(RerankError):
         await reranker.rerank(QUERY, CANDIDATES, top_k=3)
     assert len(cohere_standin.requests) == calls
