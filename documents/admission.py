@@ -47,7 +47,7 @@ class LedgerMeter:
         self._dearest: dict[tuple[Operation, str], Decimal] = {}
         # What calls under way have reserved, in dollars. They are as good as each other: their sum
         # is what has to be right.
-        self._held: dict[tuple[Operation, str], deque[dict[Share, Decimal]]] = defaultdict(deque)
+        self._held: dict[tuple[Operation, str], deque[dict[Share, int]]] = defaultdict(deque)
         self._stopped: set[Share] = set()
 
     def admit(self, operation: Operation, *, model: str = "", inputs: int = 0) -> None:
@@ -115,7 +115,7 @@ class LedgerMeter:
                     share = self._share(budget, now)
                     self._ensure(share, budget, now)
                     amount = self._guess(operation, model, budget)
-                    if not self._take(share, amount, budget.limit, now):
+                    if not self._take(share, amount, budget.parts(budget.limit), now):
                         raise self._exhausted(share, budget, now)
                     if budget.unit == "dollars":
                         held[share] = amount
@@ -126,7 +126,7 @@ class LedgerMeter:
             with self._lock:
                 self._held[operation, model].append(held)
 
-    def _take(self, share: Share, amount: Decimal, limit: Decimal, now: datetime) -> bool:
+    def _take(self, share: Share, amount: int, limit: int, now: datetime) -> bool:
         row = share._asdict()
         if Allowance.objects.take(row, amount, limit):
             return True
@@ -138,7 +138,8 @@ class LedgerMeter:
     def _ensure(self, share: Share, budget: Budget, now: datetime) -> None:
         if share in self._ensured:
             return
-        Allowance.objects.ensure(share._asdict(), used(self.provider, self.key, budget, now))
+        spent = budget.parts(used(self.provider, self.key, budget, now))
+        Allowance.objects.ensure(share._asdict(), spent)
         transaction.on_commit(lambda: self._ensured.add(share))
 
     def _exhausted(self, share: Share, budget: Budget, now: datetime) -> BudgetExhausted:
@@ -154,12 +155,12 @@ class LedgerMeter:
             f"{why}; it begins anew on {when}.", retry_after=(resets - now).total_seconds()
         )
 
-    def _guess(self, operation: Operation, model: str, budget: Budget) -> Decimal:
+    def _guess(self, operation: Operation, model: str, budget: Budget) -> int:
         """What to reserve: a call, or the dollars that the dearest such call took."""
         if budget.unit == "calls":
-            return Decimal(1)
+            return 1
         known = self._dearest.get((operation, model)) or self._average(operation, model)
-        return min(known, budget.limit)
+        return budget.parts(min(known, budget.limit))
 
     def _average(self, operation: Operation, model: str) -> Decimal:
         """Of all such calls on record."""
@@ -175,7 +176,7 @@ class LedgerMeter:
             waiting = self._held.get((operation, model))
             held = waiting.popleft() if waiting else {}
         for share, amount in held.items():
-            self.ledger.settle(share, cost - amount)
+            self.ledger.settle(share, int(cost * budgets.BILLION) - amount)
 
     def _answers_again(self, model: str) -> None:
         if not self._stopped:

@@ -13,6 +13,7 @@ from documents.upstream.metering import Operation
 
 PROVIDERS = ("cohere", "openrouter", "openai")
 MODES = ("hard", "soft")
+BILLION = 10**9
 
 
 def is_free(model: str) -> bool:
@@ -32,6 +33,13 @@ class Budget:
     @property
     def limit(self) -> Decimal:
         return Decimal(str(getattr(settings, self.variable)))
+
+    def parts(self, amount: Decimal) -> int:
+        """As reserved: calls, or billionths of a dollar."""
+        return int(amount * (BILLION if self.unit == "dollars" else 1))
+
+    def amount(self, parts: int) -> Decimal:
+        return Decimal(parts) / (BILLION if self.unit == "dollars" else 1)
 
     def covers(self, model: str) -> bool:
         if self.free_only:

@@ -24,6 +24,7 @@ from documents.usage import FREE, Allowance, ProviderUsage
 logger = logging.getLogger(__name__)
 
 PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds; the longer while the database is away
+THREAD = "ledger"
 EXIT_PATIENCE = 10.0  # seconds that the end of a process waits for a thread that is writing
 
 
@@ -74,7 +75,7 @@ class _Pages:
 
     def __init__(self) -> None:
         self.counts: dict[Row, Counts] = {}
-        self.settled: dict[Share, Decimal] = {}  # more or less than was reserved
+        self.settled: dict[Share, int] = {}  # more or less than was reserved
         self.stopped: dict[Share, datetime | None] = {}
 
     def __bool__(self) -> bool:
@@ -84,7 +85,7 @@ class _Pages:
         for row, counts in earlier.counts.items():
             self.counts.setdefault(row, Counts()).add(counts)
         for share, amount in earlier.settled.items():
-            self.settled[share] = self.settled.get(share, Decimal(0)) + amount
+            self.settled[share] = self.settled.get(share, 0) + amount
         self.stopped = earlier.stopped | self.stopped
 
 
@@ -109,11 +110,11 @@ class Ledger:
             self._pages.counts.setdefault(row, Counts()).add(Counts.of(spent))
             self._write_later()
 
-    def settle(self, share: Share, amount: Decimal) -> None:
-        """A call cost so much more (or less) than was reserved for it."""
+    def settle(self, share: Share, amount: int) -> None:
+        """A call took so much more (or less) than was reserved for it."""
         with self._lock:
             settled = self._pages.settled
-            settled[share] = settled.get(share, Decimal(0)) + amount
+            settled[share] = settled.get(share, 0) + amount
             self._write_later()
 
     def stop(self, share: Share, at: datetime | None) -> None:
@@ -139,6 +140,10 @@ class Ledger:
         self._warn_of_soft_budgets({(row.provider, row.key) for row in pages.counts})
         return True
 
+    @property
+    def unwritten(self) -> bool:
+        return bool(self._pages)
+
     def forget(self) -> None:
         """Start anew: for tests, and for a process that was forked off."""
         self._lock, self._writing = threading.Lock(), threading.Lock()
@@ -159,7 +164,7 @@ class Ledger:
         if self._thread is not None or self._wait is None:
             return
         self._thread = threading.Timer(self._wait, self._write)
-        self._thread.daemon = True
+        self._thread.daemon, self._thread.name = True, THREAD
         try:
             self._thread.start()
         except RuntimeError:  # the process is about to end, and writes then

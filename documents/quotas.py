@@ -38,7 +38,7 @@ def _quota(provider: str, key: str, budget: Budget, now: datetime) -> Quota:
     row = Allowance.objects.filter(
         provider=provider, key=key, budget=budget.variable, began=budget.began(now)
     ).first()
-    reserved = row.taken if row is not None and budgets.are_hard() else Decimal(0)
+    reserved = budget.amount(row.taken) if row is not None and budgets.are_hard() else Decimal(0)
     return Quota(
         budget,
         max(reserved, used(provider, key, budget, now)),

@@ -69,17 +69,17 @@ class ProviderUsage(models.Model):
 
 
 class AllowanceQuerySet(models.QuerySet["Allowance"]):
-    def ensure(self, row: Mapping[str, Any], used: Decimal) -> None:
+    def ensure(self, row: Mapping[str, Any], used: int) -> None:
         """There is such a row, and it knows of what was used before anybody reserved."""
         self.bulk_create([Allowance(**row, taken=used)], ignore_conflicts=True)
         self.filter(**row, taken__lt=used).update(taken=used)
 
-    def take(self, row: Mapping[str, Any], amount: Decimal, limit: Decimal) -> bool:
+    def take(self, row: Mapping[str, Any], amount: int, limit: int) -> bool:
         """One statement, so that however many ask at once, no more is taken than there is."""
         free = self.filter(**row, taken__lte=limit - amount, stopped_at=None)
         return bool(free.update(taken=F("taken") + amount))
 
-    def probe(self, row: Mapping[str, Any], amount: Decimal, limit: Decimal, now: datetime) -> bool:
+    def probe(self, row: Mapping[str, Any], amount: int, limit: int, now: datetime) -> bool:
         """The same where the provider said that all is used: one call tries again now and then."""
         rows = self.filter(**row, taken__lte=limit - amount, stopped_at__lte=now - PROBE_AFTER)
         return bool(rows.update(taken=F("taken") + amount, stopped_at=now))
@@ -92,7 +92,9 @@ class Allowance(models.Model):
     key = models.CharField(max_length=12)
     budget = models.CharField(max_length=50, help_text=_("The variable that sets it."))
     began = models.DateField(help_text=_("First day of the period, UTC."))
-    taken = models.DecimalField(max_digits=16, decimal_places=8, default=0)
+    taken = models.BigIntegerField(
+        default=0, help_text=_("Calls, or billionths of a dollar: whole numbers, to be exact.")
+    )
     stopped_at = models.DateTimeField(
         null=True, blank=True, help_text=_("When the provider itself last said that all is used.")
     )

@@ -55,6 +55,7 @@ def fresh_providers() -> Iterator[None]:
     ledger.this_process.pause = None
     ledger.this_process.forget()
     yield
+    ledger.this_process.forget()  # the end of the process would write it into another database
     documents.providers.get_index.cache_clear()
     connections.close_all()
     if hasattr(connections["default"], "close_pool"):
