@@ -19,7 +19,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from documents import uploads
+from documents import (
+    uploads,
+    usage_admin,  # noqa: F401 - registers itself
+)
 from documents.deletion import (
     Receipt,
     delete_corpora,

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import Sum
 
 from documents import budgets
 from documents.budgets import Budget
 from documents.ledger import used
-from documents.usage import Allowance
+from documents.usage import Allowance, ProviderUsage
+
+COUNTED = ("calls", "failed", "inputs", "tokens_in", "tokens_out", "cost")
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,10 @@ class Quota:
         if self.stopped_at is not None:
             return Decimal(0)
         return max(Decimal(0), self.budget.limit - self.used) if self.budget.limit else None
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.remaining == 0
 
 
 def quotas_of(provider: str, now: datetime | None = None) -> Sequence[Quota]:
@@ -45,3 +54,45 @@ def _quota(provider: str, key: str, budget: Budget, now: datetime) -> Quota:
         budget.resets(now),
         row.stopped_at if row is not None else None,
     )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Of the configured key of one provider. `today` and `month` by what is counted."""
+
+    provider: str
+    key: str
+    today: dict[str, Decimal]
+    month: dict[str, Decimal]
+    quotas: Sequence[Quota]
+    rates: Sequence[budgets.Rate]
+
+
+def standings(now: datetime | None = None) -> list[Standing]:
+    """Of the providers that are configured."""
+    now = now or datetime.now(UTC)
+    return [_standing(name, now) for name in budgets.PROVIDERS if _is_configured(name)]
+
+
+def _standing(provider: str, now: datetime) -> Standing:
+    key, today = budgets.key_hash(provider), now.astimezone(UTC).date()
+    return Standing(
+        provider,
+        key,
+        _totals(provider, key, today),
+        _totals(provider, key, today.replace(day=1)),
+        quotas_of(provider, now),
+        [rate for rate in budgets.rates_of(provider) if rate.limit],
+    )
+
+
+def _totals(provider: str, key: str, since: date) -> dict[str, Decimal]:
+    rows = ProviderUsage.objects.since(provider, key, since)
+    totals = rows.aggregate(**{f"sum_{name}": Sum(name) for name in COUNTED})
+    return {name: totals[f"sum_{name}"] or Decimal(0) for name in COUNTED}
+
+
+def _is_configured(provider: str) -> bool:
+    if provider == "openai":
+        return bool(settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL)
+    return bool(getattr(settings, f"{provider.upper()}_API_KEY"))

@@ -87,13 +87,18 @@ def chunk_id(corpus: str, document_key: str, draft: ChunkDraft) -> UUID:
 
 
 def estimate_tokens(text: str) -> int:
-    """On the safe side of what common tokenizers count, for planning and budgets."""
+    """On the safe side of what common tokenizers count, for budgets."""
+    return math.ceil(likely_tokens(text) * 1.15)
+
+
+def likely_tokens(text: str) -> float:
+    """In the middle of what common tokenizers count, for planning."""
     cjk = len(CJK.findall(text))
     foreign = len(text) - len(text.encode("ascii", "ignore")) - cjk
     by_length = (len(text) - cjk - foreign) / 4 + cjk + foreign / 2
     words = len(WORD.findall(CJK.sub(" ", text)))
     by_words = words * 1.2 + len(SYMBOL.findall(text)) * 0.5 + cjk
-    return math.ceil(max(by_length, by_words) * 1.15)
+    return max(by_length, by_words)
 
 
 class _Cutter:

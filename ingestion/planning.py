@@ -1,7 +1,8 @@
 """What a run would change and what it would cost, before it runs. Nothing is written, nothing paid.
 
 The same steps as a run's, up to the point where a run would begin to spend. Calls and texts are
-exact; sizes are estimates (tests/ingestion/test_planning.py holds them against PostgreSQL).
+exact, as long as no call has to be repeated; tokens and sizes are estimates, which the tests hold
+against what was billed (tests/ingestion/test_plan_and_ledger.py) and stored (test_planning.py).
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from django.db import connection
 from documents.index.sizing import collection_size
 from documents.models import Chunk, Source, searchable_text
 from documents.quotas import quotas_of
-from ingestion.chunking import estimate_tokens
+from ingestion.chunking import likely_tokens
 from ingestion.pipeline import (
     EMBED_AT_ONCE,
     NO_LONGER_THERE,
@@ -126,11 +127,13 @@ def _add_costs(
     new = [chunk for step in prepared for chunk in step.chunks if chunk.pk in step.missing]
     if pipeline.embedder is not None:
         plan.texts = len(new)
-        plan.tokens = sum(
-            estimate_tokens(searchable_text(step.parsed.title, chunk.heading_path, chunk.text))
-            for step in prepared
-            for chunk in step.chunks
-            if chunk.pk in step.missing
+        plan.tokens = round(
+            sum(
+                likely_tokens(searchable_text(step.parsed.title, chunk.heading_path, chunk.text))
+                for step in prepared
+                for chunk in step.chunks
+                if chunk.pk in step.missing
+            )
         )
         if pipeline.embedder.space.provider == "cohere":
             plan.calls = _calls(prepared)

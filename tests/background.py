@@ -179,6 +179,7 @@ class SlowCohere(CohereStandIn):
         return {
             "EMBEDDER": "cohere", "RERANKER": "none", "COHERE_API_KEY": self.api_key,
             "COHERE_BASE_URL": self.url, "COHERE_EMBED_DIMENSION": "256",
+            "COHERE_INPUTS_A_MINUTE": "0",
         }  # fmt: skip
 
 

@@ -140,8 +140,8 @@ class Tables:
         for limit in limits:
             if limit.remaining is not None and limit.resets_at is not None:
                 self.out.write(
-                    f"  {limit.remaining:,} {limit.name} remain; the count begins anew on "
-                    f"{limit.resets_at:%Y-%m-%d} (UTC).\n"
+                    f"  {limit.remaining:,} of {limit.allowed:,} {limit.unit} remain; "
+                    f"the count begins anew on {limit.resets_at:%Y-%m-%d} (UTC).\n"
                 )
         if not plan.calls:
             self.out.write("  Embedding costs nothing: no provider is called.\n")

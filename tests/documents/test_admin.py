@@ -1,7 +1,7 @@
 """The admin: everything opens, curation reaches the index, permissions hold, texts stay texts."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -19,6 +19,7 @@ from documents.models import (
     Corpus,
     Document,
     IndexChange,
+    ProviderUsage,
     Source,
     Tombstone,
     Upload,
@@ -31,7 +32,8 @@ from tests.uploading import given, keep_uploads_in, work_through_the_queue
 
 MODELS = [
     "documents.corpus", "documents.source", "documents.document", "documents.chunk",
-    "documents.upload", "documents.tombstone", "ingestion.ingestionrun", "ingestion.ingestionitem",
+    "documents.upload", "documents.tombstone", "documents.providerusage",
+    "ingestion.ingestionrun", "ingestion.ingestionitem",
     "chat.conversation", "chat.message", "chat.apikey", "chat.questionset", "chat.question",
 ]  # fmt: skip
 LAMP = "How long does the lamp take to turn?"
@@ -120,6 +122,9 @@ def one_of_each(lamp):
             source=lamp.source, key="guide/lamp.md", stored_as="ab/abcd", sha256="abcd", size=1
         ),
         "documents.tombstone": Tombstone.objects.create(source=lamp.source, key="lamp-post.md"),
+        "documents.providerusage": ProviderUsage.objects.create(
+            provider="cohere", key="abc", operation="embed", model="m", day=date(2026, 11, 30)
+        ),
         "ingestion.ingestionrun": IngestionRun.objects.get(),
         "ingestion.ingestionitem": IngestionItem.objects.get(key="guide/lamp.md"),
         "chat.conversation": conversation, "chat.message": answer, "chat.apikey": key,
