@@ -9,11 +9,12 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from chat.llm.fallback import MAX_CALLS
 from chat.llm.guard import MAX_MODELS
+from documents.checks import OURS
 
 RERANKERS = ("auto", "cohere", "none")
 
 
-@register
+@register(OURS)
 def models_are_configured(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:

@@ -8,11 +8,14 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from documents.budgets import MODES
+
+OURS = "ragsite"  # `manage.py check --tag ragsite`: all checks of this application
 EMBEDDERS = ("auto", "cohere", "bundled", "multilingual", "none")
 FUSIONS = ("rrf", "dbsf")
 
 
-@register
+@register(OURS)
 def providers_are_configured(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:
@@ -78,7 +81,22 @@ def providers_are_configured(
     return found
 
 
-@register
+@register(OURS)
+def budgets_are_one_kind_or_the_other(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    if settings.BUDGETS in MODES:
+        return []
+    return [
+        Error(
+            f'BUDGETS is "{settings.BUDGETS}".',
+            hint="Set it to hard (no call beyond a budget) or soft (the log and the admin tell).",
+            id="documents.E007",
+        )
+    ]
+
+
+@register(OURS)
 def a_file_fits_into_an_upload(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:
@@ -93,7 +111,7 @@ def a_file_fits_into_an_upload(
     ]
 
 
-@register(Tags.database)
+@register(OURS, Tags.database)
 def documents_are_in_the_current_space(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
@@ -123,7 +141,7 @@ def documents_are_in_the_current_space(
     ]
 
 
-@register(deploy=True)
+@register(OURS, deploy=True)
 def the_collection_fits(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:

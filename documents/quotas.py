@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Sum
 
 from documents import budgets
@@ -96,3 +97,15 @@ def _is_configured(provider: str) -> bool:
     if provider == "openai":
         return bool(settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL)
     return bool(getattr(settings, f"{provider.upper()}_API_KEY"))
+
+
+def database_size() -> int:
+    """Bytes, as the provider counts them."""
+    query = (
+        "SELECT pg_database_size(current_database())"
+        if connection.vendor == "postgresql"
+        else "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return int(cursor.fetchone()[0])

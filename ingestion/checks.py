@@ -7,10 +7,12 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from documents.checks import OURS
+
 WORKERS = ("auto", "external", "none")
 
 
-@register
+@register(OURS)
 def somebody_works(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if settings.WORKER not in WORKERS:
@@ -43,7 +45,7 @@ def somebody_works(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     return found
 
 
-@register
+@register(OURS)
 def what_may_be_fetched_is_readable(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:
@@ -59,7 +61,7 @@ def what_may_be_fetched_is_readable(
     return []
 
 
-@register(Tags.security, deploy=True)
+@register(OURS, Tags.security, deploy=True)
 def nothing_is_to_be_killed(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:

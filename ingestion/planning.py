@@ -14,7 +14,7 @@ from django.db import connection
 
 from documents.index.sizing import collection_size
 from documents.models import Chunk, Source, searchable_text
-from documents.quotas import quotas_of
+from documents.quotas import database_size, quotas_of
 from ingestion.chunking import likely_tokens
 from ingestion.pipeline import (
     EMBED_AT_ONCE,
@@ -188,15 +188,3 @@ def limits(plan: Plan) -> list[Limit]:
         allowed = settings.DATABASE_BYTES or None
         found.append(Limit("PostgreSQL", needed, allowed, "bytes"))
     return found
-
-
-def database_size() -> int:
-    """Bytes, as the provider counts them."""
-    query = (
-        "SELECT pg_database_size(current_database())"
-        if connection.vendor == "postgresql"
-        else "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        return int(cursor.fetchone()[0])

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection as Some
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
@@ -32,6 +33,15 @@ UNSETTLED = 0
 # On a cluster the order of two writers' requests must be the same for all replicas of a point.
 ORDERED = models.WriteOrdering.STRONG
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """As the server tells them; `dimension` None: no dense vectors."""
+
+    points: int
+    dimension: int | None
+    strict: bool
 
 
 class QdrantCollection:
@@ -113,6 +123,14 @@ class QdrantCollection:
         for field, schema in payload_schemas().items():
             self.patiently(self.client.create_payload_index, self.name, field, schema, wait=True)
         self._indexed = True
+
+    def facts(self) -> "Facts":
+        with vendor_errors():
+            about = self.client.get_collection(self.name)
+        dense = about.config.params.vectors
+        size = dense["dense"].size if isinstance(dense, dict) and "dense" in dense else None
+        strict = about.config.strict_mode_config
+        return Facts(self.count(), size, bool(strict and strict.enabled))
 
     def fields_without_index(self) -> list[str]:
         if not self.on_server:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Operation = Literal["embed", "rerank", "chat"]
+Operation = Literal["embed", "rerank", "chat", "check"]
 
 
 class BudgetExhausted(Exception):

@@ -69,7 +69,5 @@ def test_a_plan_for_people_says_when_the_count_begins_anew(cohere, settings):
     call_command("ingest", HANDBOOK, plan=True, stdout=out)
     (quota,) = quotas_of("cohere", datetime.now(UTC))
     assert "TOO MUCH" in out.getvalue()
-    begins = (
-        f"1 embedding calls a month remain; the count begins anew on {quota.resets_at:%Y-%m-%d}"
-    )
+    begins = f"1 of 1 calls remain; the count begins anew on {quota.resets_at:%Y-%m-%d} (UTC)."
     assert begins in out.getvalue()

@@ -11,7 +11,8 @@ from documents.embedding.base import EmbeddingSpace
 from documents.embedding.hashing import HashingEmbedder
 from documents.index.sizing import collection_size
 from documents.models import Chunk, Corpus, Source
-from ingestion.planning import database_size, limits, plan_run
+from documents.quotas import database_size
+from ingestion.planning import limits, plan_run
 from tests.ingestion.pipelines import CountingEmbedder, pipeline_with, run, stored
 
 pytestmark = pytest.mark.django_db

@@ -15,6 +15,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from enum import Enum, auto
 from typing import Any, Self
 from uuid import uuid4
@@ -240,7 +241,7 @@ async def _send(reply: Reply, writer: asyncio.StreamWriter) -> bool:
             else {"content-length": str(size if reply.length is None else reply.length)}
         )
         head = f"HTTP/1.1 {reply.status} {'OK' if reply.status == 200 else 'Error'}\r\n"
-        for name, value in {"date": "now", **reply.headers, **framing}.items():
+        for name, value in {"date": formatdate(usegmt=True), **reply.headers, **framing}.items():
             head += f"{name}: {value}\r\n"
         writer.write(head.encode("latin-1") + b"\r\n")
         await writer.drain()

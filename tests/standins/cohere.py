@@ -1,4 +1,4 @@
-"""Cohere's embed and rerank, v2: its validation, its errors, its limits, its corrupt successes."""
+"""Cohere's embed and rerank, v2, and models, v1: validation, errors, limits, corrupt successes."""
 
 import base64
 import math
@@ -7,6 +7,7 @@ import zlib
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from tests.standins.base import (
     unknown_fields,
 )
 
-EMBED, RERANK = "/v2/embed", "/v2/rerank"
+EMBED, RERANK, MODELS = "/v2/embed", "/v2/rerank", "/v1/models/"
 DIMENSIONS = {
     "embed-v4.0": (1536, {256, 512, 1024, 1536}),
     "embed-v5.0-pro": (2048, {256, 512, 768, 1024, 1536, 2048}),
@@ -78,6 +79,8 @@ class CohereStandIn(StandIn):
         self.calls += 1
         if self.calls > self.calls_a_month:
             return too_many_requests(monthly=True)
+        if request.path.startswith(MODELS):
+            return None  # 500 a minute
         if request.path == RERANK:
             window, limit, size = self._reranks, self.reranks_a_minute, 1
         else:
@@ -88,6 +91,8 @@ class CohereStandIn(StandIn):
         return too_many_requests(limit=limit) if recent > limit else None
 
     def _answer(self, request: Recorded) -> Reply:
+        if request.method == "GET" and request.path.startswith(MODELS):
+            return model_card(unquote(request.path.removeprefix(MODELS)))
         body = request.json
         if not isinstance(body, dict):
             return error(400, "invalid request: body is not valid JSON")
@@ -124,6 +129,20 @@ def payment_required() -> Reply:
 
 def invalid_token() -> Reply:
     return error(498, "invalid token")
+
+
+# --- Models ---------------------------------------------------------------------------------------
+
+
+def model_card(model: str) -> Reply:
+    if model in DIMENSIONS:
+        endpoint, context = "embed", 128_000.0 if "-v3" not in model else 512.0
+    elif model in RERANKERS:
+        endpoint, context = "rerank", 4096.0
+    else:
+        return error(404, f"model '{model}' not found, make sure the correct model ID was used")
+    card = {"name": model, "is_deprecated": False, "endpoints": [endpoint], "finetuned": False}
+    return json_reply({**card, "context_length": context, "default_endpoints": []})
 
 
 # --- Embed ------------------------------------------------------------------------------------

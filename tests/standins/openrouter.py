@@ -29,6 +29,7 @@ class OpenRouterStandIn(StandIn):
         self.api_key = api_key
         self.known = {"vendor/primary", "vendor/second", "vendor/third", "openrouter/auto"}
         self.failing: dict[str, Reply] = {}
+        self.key_card: dict[str, Any] = {}  # what is different about the key
         self.answer: str | Callable[[dict[str, Any]], str] = "Perovskites degrade in moist air."
 
     def respond(self, request: Recorded) -> Reply:
@@ -37,7 +38,7 @@ class OpenRouterStandIn(StandIn):
         if request.headers.get("authorization") != f"Bearer {self.api_key}":
             return error(401, "No cookie auth credentials found", error_type="authentication")
         if request.path == KEY:
-            return json_reply({"data": _key_card()})
+            return json_reply({"data": {**_key_card(), **self.key_card}})
         if (request.method, request.path) != ("POST", CHAT):
             return html_reply(404)
         return self._complaint(request.json) or self._complete(request.json)
