@@ -29,6 +29,7 @@ NETWORK_CLIENTS = {
     "chat/llm/upstream_errors.py": {"httpx"},
     "chat/providers.py": {"httpx"},
     "chat/reranking/cohere.py": {"httpx"},
+    "documents/diagnosis/base.py": {"httpx"},
     "documents/embedding/cohere.py": {"httpx"},
     "documents/index/qdrant_errors.py": {"httpx"},
     "documents/index/qdrant_search.py": {"httpx"},

@@ -15,6 +15,7 @@ from django.db import connections
 
 logger = logging.getLogger(__name__)
 
+Response = httpx.Response
 Status = Literal["ok", "warning", "failed"]
 PATIENCE = 5.0  # seconds, for each probe
 HTTP_PATIENCE = 4.0

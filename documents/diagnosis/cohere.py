@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from urllib.parse import quote
 
-import httpx
 from django.conf import settings
 
-from documents.diagnosis.base import Finding, Visits, payload_of, refusal
+from documents.diagnosis.base import Finding, Response, Visits, payload_of, refusal
 from documents.providers import breaker, meter
 from documents.upstream.metering import BudgetExhausted, Spent
 
@@ -63,7 +62,7 @@ def _model(visits: Visits, operation: str, model: str) -> Iterator[Finding]:
         )
 
 
-def _verdict(response: httpx.Response, operation: str, model: str) -> Finding:
+def _verdict(response: Response, operation: str, model: str) -> Finding:
     variable = f"COHERE_{operation.upper()}_MODEL"
     if response.status_code == 404:
         return Finding("failed", f"does not know the model {model}", f"Check {variable}.")

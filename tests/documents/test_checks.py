@@ -3,6 +3,8 @@
 from io import StringIO
 
 import pytest
+from django.core.checks import run_checks
+from django.core.checks.registry import registry
 from django.core.management import CommandError, call_command
 
 import documents.providers
@@ -90,6 +92,22 @@ def test_a_multilingual_model_that_is_not_installed_is_an_error(settings, monkey
     assert "requirements-multilingual.txt" in problem.hint
     with pytest.raises(CommandError, match=r"documents\.E006"):
         call_command("ingest", "docs", skip_checks=False)
+
+
+def test_budgets_are_hard_or_soft(settings):
+    settings.BUDGETS = "elastic"
+    (problem,) = run_checks(tags=["ragsite"])
+    assert (problem.id, problem.is_serious()) == ("documents.E007", True)
+
+
+def test_all_our_own_checks_carry_our_tag():
+    ours = {
+        check.__module__
+        for check in registry.get_checks(include_deployment_checks=True)
+        if check.__module__.split(".")[0] in ("documents", "ingestion", "chat", "ragsite")
+        and "ragsite" not in check.tags
+    }
+    assert ours == set()
 
 
 def test_a_file_that_may_be_larger_than_a_whole_upload_is_pointed_out(settings):

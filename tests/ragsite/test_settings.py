@@ -88,6 +88,42 @@ def test_all_state_goes_where_it_is_told_to(load, tmp_path):
     assert not (tmp_path / "var").exists()
 
 
+# Budgets
+
+
+def test_without_a_tier_no_month_and_no_day_is_limited(load):
+    settings = load()
+    free = ("COHERE_CALLS_A_MONTH", "OPENROUTER_FREE_CALLS_A_DAY", "OPENROUTER_DOLLARS_A_DAY",
+            "OPENROUTER_DOLLARS_A_MONTH", "QDRANT_MEMORY_BYTES", "DATABASE_BYTES")  # fmt: skip
+    assert [settings[name] for name in free] == [0] * len(free)
+    assert (settings["COHERE_RERANKS_A_MINUTE"], settings["COHERE_INPUTS_A_MINUTE"]) == (1000, 2000)
+    assert settings["BUDGETS"] == "hard"
+
+
+def test_the_free_tier_presets_what_the_vendors_allow(load):
+    settings = load(FREE_TIER="1")
+    assert (settings["COHERE_CALLS_A_MONTH"], settings["COHERE_RERANKS_A_MINUTE"]) == (1000, 10)
+    assert settings["OPENROUTER_FREE_CALLS_A_DAY"] == 50
+    assert (settings["QDRANT_MEMORY_BYTES"], settings["QDRANT_DISK_BYTES"]) == (10**9, 4 * 10**9)
+    assert settings["DATABASE_BYTES"] == 500_000_000
+
+
+def test_a_variable_that_is_set_wins_over_the_tier(load):
+    settings = load(FREE_TIER="1", OPENROUTER_FREE_CALLS_A_DAY="1000", COHERE_CALLS_A_MONTH="0")
+    assert settings["OPENROUTER_FREE_CALLS_A_DAY"] == 1000
+    assert settings["COHERE_CALLS_A_MONTH"] == 0
+
+
+def test_dollars_may_have_cents(load):
+    assert load(OPENROUTER_DOLLARS_A_DAY="0.50")["OPENROUTER_DOLLARS_A_DAY"] == 0.5
+
+
+@pytest.mark.parametrize("told", ["many", "-1", "nan", "inf"])
+def test_a_budget_that_is_no_number_is_refused(load, told):
+    with pytest.raises(Exception, match="budget"):
+        load(COHERE_CALLS_A_MONTH=told)
+
+
 # PostgreSQL, Redis, HTTPS
 
 
