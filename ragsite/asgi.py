@@ -20,6 +20,7 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from chat.models import Message  # noqa: E402
 from chat.pipeline import AnswerPipeline  # noqa: E402
 from chat.routing import websocket_urlpatterns  # noqa: E402
+from documents import ledger  # noqa: E402
 from documents.readiness import this_process  # noqa: E402
 from documents.threads import in_database_thread  # noqa: E402
 from ingestion import worker  # noqa: E402
@@ -49,6 +50,8 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await send({"type": "lifespan.startup.complete"})
         else:
             await in_database_thread(worker.end)()
+            # Here too: the signal that stopped uvicorn ends the process without its exit handlers.
+            await in_database_thread(ledger.this_process.flush)()
             await send({"type": "lifespan.shutdown.complete"})
             return
 

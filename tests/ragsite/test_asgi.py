@@ -2,6 +2,9 @@
 
 import pytest
 
+from documents import ledger
+from documents.models import ProviderUsage
+from documents.upstream.metering import Spent
 from ingestion import worker
 from ragsite import asgi
 
@@ -42,3 +45,10 @@ async def test_it_works_although_its_database_was_away_when_it_started(told, mon
     await live_and_die()
     assert told == ["begin", "end"]
     assert "Starting went wrong" in caplog.text
+
+
+async def test_what_calls_used_is_written_before_it_stops(transactional_db, told, monkeypatch):
+    monkeypatch.setattr(asgi, "start", lambda: None)
+    ledger.this_process.count("cohere", "key", "embed", "m", Spent())
+    await live_and_die()
+    assert await ProviderUsage.objects.acount() == 1
