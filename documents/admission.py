@@ -169,7 +169,7 @@ class LedgerMeter:
         return rows.total("cost") / (rows.total("calls") or 1) or FIRST_GUESS
 
     def _settle(self, operation: Operation, model: str, spent: Spent) -> None:
-        cost = Decimal(str(spent.cost or 0))
+        cost = spent.dollars
         with self._lock:
             if cost > self._dearest.get((operation, model), 0):
                 self._dearest[operation, model] = cost

@@ -59,10 +59,10 @@ class Counts:
         return cls(
             calls=1,
             failed=int(spent.failed),
-            inputs=spent.inputs,
-            tokens_in=spent.tokens_in,
-            tokens_out=spent.tokens_out,
-            cost=Decimal(str(spent.cost or 0)),
+            inputs=max(0, spent.inputs),
+            tokens_in=max(0, spent.tokens_in),
+            tokens_out=max(0, spent.tokens_out),
+            cost=spent.dollars,
         )
 
     def add(self, other: "Counts") -> None:

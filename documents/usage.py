@@ -71,7 +71,7 @@ class ProviderUsage(models.Model):
 class AllowanceQuerySet(models.QuerySet["Allowance"]):
     def ensure(self, row: Mapping[str, Any], used: int) -> None:
         """There is such a row, and it knows of what was used before anybody reserved."""
-        self.bulk_create([Allowance(**row, taken=used)], ignore_conflicts=True)
+        self.bulk_create([Allowance(**row)], ignore_conflicts=True)
         self.filter(**row, taken__lt=used).update(taken=used)
 
     def take(self, row: Mapping[str, Any], amount: int, limit: int) -> bool:

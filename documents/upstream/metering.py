@@ -1,8 +1,10 @@
 """What calls to a provider use, and who may refuse them before they are made."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal, Protocol
 
+DEAREST = 1e6  # US dollars that one call could cost
 Operation = Literal["embed", "rerank", "chat", "check"]
 
 
@@ -26,6 +28,12 @@ class Spent:
     tokens_out: int = 0
     cost: float | None = None  # US dollars; None: the reply did not say
     failed: bool = False
+
+    @property
+    def dollars(self) -> Decimal:
+        """Replies are not ours: what is no sensible price counts as none."""
+        cost = self.cost
+        return Decimal(str(cost)) if cost is not None and 0 <= cost < DEAREST else Decimal(0)
 
 
 class Meter(Protocol):

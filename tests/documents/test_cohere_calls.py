@@ -84,7 +84,7 @@ async def test_after_several_failures_queries_do_not_wait_for_cohere(cohere, emb
     assert len(cohere.requests) == FAILURES
 
 
-async def test_a_reader_who_leaves_tells_nothing_about_cohere(cohere, reranker):
+async def test_a_reader_who_leaves_tells_nothing_about_cohere(transactional_db, cohere, reranker):
     for number in range(FAILURES + 1):
         cohere.script(RERANK, NEVER)
         task = asyncio.create_task(reranker.rerank("air", CANDIDATES, top_k=1))
@@ -93,6 +93,8 @@ async def test_a_reader_who_leaves_tells_nothing_about_cohere(cohere, reranker):
         with pytest.raises(asyncio.CancelledError):
             await task
     assert reranker.breaker.state == "closed"
+    row = await asyncio.to_thread(used, "rerank")  # Cohere may have billed it
+    assert row.calls == row.failed == FAILURES + 1
 
 
 async def test_replies_that_are_late_again_and_again_are_not_waited_for(cohere, reranker):

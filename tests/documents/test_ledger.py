@@ -64,6 +64,15 @@ def test_calls_of_a_day_are_one_row_that_grows(ledger):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("cost", [float("nan"), float("inf"), -1.0, 1e300])
+def test_nonsense_of_a_reply_spoils_no_count(ledger, cost):
+    count(ledger, Spent(tokens_in=-5, cost=cost))
+    assert ledger.flush()
+    row = ProviderUsage.objects.get()
+    assert (row.calls, row.tokens_in, row.cost) == (1, 0, 0)
+
+
+@pytest.mark.django_db
 def test_days_keys_and_models_are_counted_apart(ledger, calendar):
     count(ledger)
     count(ledger, key="another")
