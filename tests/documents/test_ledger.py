@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connections
 
 from documents import ledger as ledgers
 from documents.ledger import Ledger
@@ -142,18 +142,19 @@ def test_many_threads_and_processes_lose_no_count(transactional_db):
     eventually(lambda: sum(ProviderUsage.objects.values_list("calls", flat=True)) == 800)
 
 
-def test_its_thread_writes_by_itself_and_leaves_no_connection(transactional_db):
+def test_its_thread_writes_by_itself_and_gives_its_connection_back(transactional_db, monkeypatch):
+    used, write = [], ledgers._write
+
+    def watched(pages: object) -> None:
+        write(pages)
+        used.append(connections["default"])  # that of the thread
+
+    monkeypatch.setattr(ledgers, "_write", watched)
     ledger = Ledger(pause=0.05)
     count(ledger)
     eventually(ProviderUsage.objects.exists)
-    eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith(ledgers.THREAD)])
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                "AND state LIKE 'idle in transaction%%'"
-            )
-            assert cursor.fetchone() == (0,)
+    eventually(lambda: not [t for t in threading.enumerate() if t.name == ledgers.THREAD])
+    assert [one.connection for one in used] == [None]
 
 
 def test_while_the_database_is_away_it_tries_again_ever_more_rarely(monkeypatch):
