@@ -52,6 +52,14 @@ def providers_are_configured(
                 id="documents.E003",
             )
         )
+    if not settings.PROVIDER_PROXY.startswith(("http://", "https://")) and settings.PROVIDER_PROXY:
+        found.append(
+            Error(
+                "PROVIDER_PROXY is no http:// or https:// address.",
+                hint="For example http://proxy.example:3128, or leave it empty.",
+                id="documents.E008",
+            )
+        )
     if settings.QDRANT_API_KEY and not settings.QDRANT_URL:
         found.append(
             Warning(

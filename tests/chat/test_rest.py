@@ -6,6 +6,8 @@ from django.test import AsyncClient, Client
 
 from chat.context import ON_PAGE, WEIGHTS
 from chat.models import ApiKey, Conversation, Message
+from documents.index.base import IndexUnavailable
+from documents.index.embedded import EmbeddedIndex
 from documents.models import Corpus
 from documents.threads import in_database_thread
 from tests.chat.clients import JSON, ask_json, start_conversation, token_of
@@ -254,6 +256,16 @@ def test_the_page_that_is_read_weighs_more_in_a_search(corpus, monkeypatch):
     assert places()[0] != page
     assert places(page=f"{page}?x=1#restore")[0] == page
     assert places(page="https://nowhere.example.org/") == places()
+
+
+def test_a_search_without_its_index_says_when_to_come_back(corpus, monkeypatch):
+    async def away(*args: object, **options: object) -> None:
+        raise IndexUnavailable("too much", code="rate_limited", retry_after=29.5)
+
+    monkeypatch.setattr(EmbeddedIndex, "search", away)
+    reply = search(Client(), query="lamp")
+    assert (reply.status_code, reply.json()["code"]) == (503, "search_unavailable")
+    assert reply["Retry-After"] == "30"
 
 
 def test_search_can_be_narrowed_but_not_widened(corpus):

@@ -210,6 +210,11 @@ def test_a_kept_connection_is_used_again_and_replaced_when_the_server_has_closed
             proxy.cut_all()
             assert await made.search(query, limit=3) == hits
             assert proxy.accepted == 2
+            for _ in range(2):  # the other calls have connections of their own, and the same luck
+                assert await asyncio.to_thread(made.own.count) == len(chunks)
+            assert proxy.accepted == 3
+            proxy.cut_all()
+            assert await asyncio.to_thread(made.own.count) == len(chunks)
             return hits
 
     assert len(asyncio.run(searches())) == len(chunks)
@@ -272,9 +277,35 @@ def test_what_a_search_learns_of_qdrant(
     assert breaker.state == state
 
 
-def test_a_write_that_may_be_repeated_is(
-    any_index: QdrantIndex, qdrant_standin: QdrantStandIn, source: Source
+def test_a_search_whose_reader_leaves_is_no_trial(
+    any_index: QdrantIndex, qdrant_standin: QdrantStandIn, source: Source, chunks: list[Chunk]
 ) -> None:
+    now = [1000.0]
+    moments = Moments(LocMemCache("left", {}), "breaker:", remote=False, now=lambda: now[0])
+    breaker = Breaker("qdrant", moments, now=lambda: now[0])
+    breaker.failed(rest=10)
+    now[0] += 11
+    made = connected(qdrant_standin, breaker=breaker)
+    qdrant_standin.faults.add("stall", "query_batch", times=1)
+    query = IndexQuery(None, encode_query("sidebar", "en"), Scope(frozenset({source.corpus_id})))
+
+    async def leave() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await made.search(query, limit=3)
+
+    asyncio.run(leave())
+    assert found(made, source)[0] == chunks[1].pk  # the next one tries
+    assert breaker.state == "closed"
+
+
+def test_a_write_that_may_be_repeated_is(
+    any_index: QdrantIndex,
+    qdrant_standin: QdrantStandIn,
+    source: Source,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(qdrant_patience, "LONGEST_WAIT", 0.05)
     patient = connected(qdrant_standin, patience=10)
     _document, many = publish(source, "long", [f"Setting number {n}" for n in range(230)])
     for operation in ("upsert", "delete", "batch", "retrieve", "list_collections"):

@@ -45,6 +45,7 @@ def test_with_defaults_there_is_nothing_to_say():
         ),
         ({"EMBEDDER": "cohere"}, "E002", "COHERE_API_KEY is empty", "EMBEDDER=auto"),
         ({"FUSION": "sum"}, "E003", 'FUSION is "sum"', "rrf, dbsf"),
+        ({"PROVIDER_PROXY": "socks5://p:1080"}, "E008", "no http:// or https://", "leave it empty"),
         ({"QDRANT_API_KEY": "k"}, "W001", "QDRANT_URL is empty", "Set QDRANT_URL"),
         (
             {"QDRANT_API_KEY": "k", "QDRANT_URL": "http://qdrant.example.org:6333"},

@@ -2,14 +2,18 @@
 
 import asyncio
 import gc
+import socket
 import ssl
 import time
 import warnings
 import weakref
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -272,6 +276,19 @@ def test_the_proxy_of_the_settings_is_used(upstream, kind, settings, caplog):
 
 
 @both
+def test_a_tunnel_through_the_proxy_hides_the_key_from_it(kind, settings, tmp_path, monkeypatch):
+    server, trusting = self_signed(tmp_path, "provider.test")
+    monkeypatch.setattr(http, "tls", lambda: trusting)
+    with served_with(server) as address, tunnels_to(urlsplit(address).port) as proxy:
+        settings.PROVIDER_PROXY = f"http://user:word@127.0.0.1:{proxy.port}"
+        assert called("https://provider.test/v2/embed", kind).status_code == 501
+    (head,) = proxy.heads
+    assert head.startswith(b"CONNECT provider.test:443 ")
+    assert b64encode(b"user:word") in head
+    assert SECRET.encode() not in head
+
+
+@both
 def test_what_runs_on_this_machine_is_called_directly(upstream, kind, settings):
     settings.PROVIDER_PROXY = "http://127.0.0.1:1"
     assert called(upstream.url + "/direct", kind).json() == {"path": "/direct"}
@@ -312,3 +329,41 @@ def served_with(certificate: ssl.SSLContext) -> Iterator[str]:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"https://localhost:{server.server_port}/"
         server.shutdown()
+
+
+class Tunnels(ThreadingTCPServer):
+    """A proxy that knows CONNECT alone, and leads to one port of this machine."""
+
+    daemon_threads = True
+
+    def __init__(self, target: int):
+        super().__init__(("127.0.0.1", 0), Tunnel)
+        self.target, self.port, self.heads = target, self.server_address[1], []
+
+
+class Tunnel(StreamRequestHandler):
+    def handle(self) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.rfile.readline()
+        self.server.heads.append(head)
+        with socket.create_connection(("127.0.0.1", self.server.target)) as beyond:
+            self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            Thread(target=hand_on, args=(self.connection, beyond), daemon=True).start()
+            hand_on(beyond, self.connection)
+
+
+def hand_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def tunnels_to(target: int) -> Iterator[Tunnels]:
+    with Tunnels(target) as proxy:
+        Thread(target=proxy.serve_forever, daemon=True).start()
+        yield proxy
+        proxy.shutdown()

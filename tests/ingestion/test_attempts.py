@@ -102,6 +102,23 @@ def test_a_run_waits_for_an_index_that_is_away(run, embedder):
     assert run.status == Status.SUCCEEDED
 
 
+def test_a_run_waits_as_long_as_the_index_asks_it_to(run, embedder):
+    limited = IndexUnavailable("too much", code="rate_limited", retry_after=3000)
+    index = StoppingIndex(pipeline_with(embedder).index, "upsert", limited)
+    with pytest.raises(Aborted):
+        ingest_source(run, IngestionPipeline(embedder, index))
+    assert run.next_attempt_at > timezone.now() + timedelta(seconds=2900)
+
+
+@pytest.mark.parametrize("code", ["key_refused", "bad_request", "full"])
+def test_a_run_does_not_wait_for_what_needs_a_hand(run, embedder, code):
+    refusing = IndexUnavailable("no", code=code)
+    index = StoppingIndex(pipeline_with(embedder).index, "upsert", refusing)
+    with pytest.raises(Aborted):
+        ingest_source(run, IngestionPipeline(embedder, index))
+    assert (run.status, run.error) == (Status.FAILED, "no")
+
+
 def test_a_run_does_not_wait_for_ever(run, embedder):
     away = StoppingIndex(pipeline_with(embedder).index, "upsert", IndexUnavailable("away"))
     for _ in range(ATTEMPTS):
