@@ -19,6 +19,7 @@ SIZE = 2**16
 KINDS = {
     "pass": "nothing happens, except `delay` seconds before every piece",
     "refuse": "reset as soon as the connection is there",
+    "hold": "the connection is held for `delay` seconds, and passes then",
     "stall": "open, and nothing is handed on in either direction",
     "reset": "after `after` bytes of the answer: a TCP reset",
     "truncate": "after `after` bytes of the answer: closed in good order",
@@ -165,6 +166,9 @@ class FaultProxy:
         if trouble.kind == "stall":
             await connection.reader.read()  # until the client leaves
             return
+        if trouble.kind == "hold":
+            await asyncio.sleep(trouble.delay)
+            trouble = PASS
         try:
             upstream, connection.upstream = await asyncio.open_connection(*self.target)
         except OSError:
