@@ -51,6 +51,7 @@ class ProtocolError(Exception):
 class ChatConsumer(AsyncWebsocketConsumer):
     """One reader's socket; it answers one question at a time."""
 
+    channel_layer_alias = None  # a socket without Redis is one that Redis cannot take away
     visitor: str = ""  # who a visitor without a token is, for as long as this socket lives
     turn: Turn | None = None
     answering: asyncio.Task[None] | None = None

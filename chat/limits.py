@@ -1,7 +1,6 @@
 """Budgets a minute for each caller, shared by every transport."""
 
 import asyncio
-import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from time import time
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from documents.outages import redis
 from documents.upstream.rates import REDIS_PATIENCE, storage_of
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from chat.auth.principal import Principal
 
-logger = logging.getLogger(__name__)
-
+OWN = ""  # in place of an address: the memory of this process
 # Its own threads, started at the first use: a Redis that hangs must not hold those of the ORM.
 _threads = ThreadPoolExecutor(2, thread_name_prefix="limits")
 
@@ -38,12 +37,22 @@ def _limiter(url: str) -> "SlidingWindowCounterRateLimiter":
     return SlidingWindowCounterRateLimiter(storage_of(url))
 
 
+def prepare() -> None:
+    """Import what counts, in a thread of whoever starts: it would hold the event loop."""
+    _limiter(OWN)
+    if settings.REDIS_URL:
+        _limiter(settings.REDIS_URL)
+
+
 def _hit(url: str, limit: "RateLimitItem", what: str, who: str) -> float | None:
     """None when admitted, else the seconds until there is room."""
-    limiter = _limiter(url)
-    if limiter.hit(limit, what, who):
+    if _limiter(url).hit(limit, what, who):
         return None
-    return max(1.0, limiter.get_window_stats(limit, what, who).reset_time - time())
+    return _seconds_left(url, limit, what, who)
+
+
+def _seconds_left(url: str, limit: "RateLimitItem", what: str, who: str) -> float:
+    return max(1.0, _limiter(url).get_window_stats(limit, what, who).reset_time - time())
 
 
 async def admit(principal: "Principal", what: str = "questions") -> None:
@@ -61,14 +70,28 @@ async def admit(principal: "Principal", what: str = "questions") -> None:
 
 
 async def _count(limit: "RateLimitItem", what: str, who: str) -> float | None:
-    if settings.REDIS_URL:
-        from redis.exceptions import RedisError
+    """This process counts whom it admits in any case: a Redis that is emptied or goes away in the
+    middle of a minute gives nobody a second budget here."""
+    if not _limiter(OWN).test(limit, what, who):
+        return _seconds_left(OWN, limit, what, who)
+    if settings.REDIS_URL and redis.may_be_asked():
+        wait = await _count_in_redis(limit, what, who)
+        if wait is not None:
+            return wait
+    return _hit(OWN, limit, what, who)
 
-        loop = asyncio.get_running_loop()
-        asked = loop.run_in_executor(_threads, _hit, settings.REDIS_URL, limit, what, who)
-        try:
-            # Bounded here too: while Redis hangs, callers also wait for one of the threads.
-            return await asyncio.wait_for(asked, 2 * REDIS_PATIENCE)
-        except (RedisError, TimeoutError):
-            logger.warning("Redis is away; %s are counted in this process alone", what)
-    return _hit("", limit, what, who)
+
+async def _count_in_redis(limit: "RateLimitItem", what: str, who: str) -> float | None:
+    """None also when Redis is away."""
+    from redis.exceptions import RedisError
+
+    loop = asyncio.get_running_loop()
+    asked = loop.run_in_executor(_threads, _hit, settings.REDIS_URL, limit, what, who)
+    try:
+        # Bounded here too: while Redis hangs, callers also wait for one of the threads.
+        wait = await asyncio.wait_for(asked, 2 * REDIS_PATIENCE)
+    except (RedisError, TimeoutError) as error:
+        redis.began(error)
+        return None
+    redis.over()
+    return wait

@@ -17,6 +17,7 @@ django_application = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
+from chat import limits  # noqa: E402
 from chat.models import Message  # noqa: E402
 from chat.pipeline import AnswerPipeline  # noqa: E402
 from chat.routing import websocket_urlpatterns  # noqa: E402
@@ -33,6 +34,7 @@ def start() -> None:
     """Import the clients, load the model, open the index: before the first reader waits."""
     this_process.watch("answers", AnswerPipeline.from_settings)
     this_process.check()
+    limits.prepare()
     Message.objects.interrupt_abandoned()
 
 

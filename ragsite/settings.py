@@ -166,11 +166,11 @@ REDIS_URL = env("REDIS_URL", default="")
 CACHES = {
     "default": (
         {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "documents.caching.SharedCache",
             "LOCATION": REDIS_URL,
             # Without a limit, whoever asks a Redis that hangs would hang too. As JSON: Django would
             # unpickle, and so run, whatever somebody wrote into Redis.
-            "OPTIONS": {"socket_connect_timeout": 3, "socket_timeout": 3, "serializer": json},
+            "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1, "serializer": json},
         }
         if REDIS_URL
         else {
@@ -179,6 +179,37 @@ CACHES = {
         }
     )
 }
+
+
+def channel_layer(url: str) -> dict[str, Any]:
+    """For signals between processes. What a reader is answered never passes through it."""
+    if not url:
+        return {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+    from redis.asyncio.retry import Retry
+    from redis.backoff import ExponentialBackoff
+    from redis.exceptions import ConnectionError, TimeoutError
+
+    host = {
+        "address": url,
+        # Said, because redis-py's defaults change: from version 8 on, a socket that hears nothing
+        # for 5 seconds is dropped, and a pool has 100 connections. And channels_redis, which makes
+        # the pool itself, would not try anything twice.
+        "socket_timeout": 15,
+        "socket_connect_timeout": 3,
+        "socket_keepalive": True,
+        "health_check_interval": 30,
+        "max_connections": 200,
+        "retry": Retry(ExponentialBackoff(cap=1, base=0.1), 6),
+        "retry_on_error": [ConnectionError, TimeoutError],
+    }
+    # The pub/sub layer: idle, it sends Redis next to nothing, and it survives a restart of Redis.
+    return {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [host], "prefix": "ragsite"},
+    }
+
+
+CHANNEL_LAYERS = {"default": channel_layer(REDIS_URL)}
 # Questions a minute: per signed-in user or key, and per address for anonymous visitors.
 QUESTIONS_PER_MINUTE = env.int("QUESTIONS_PER_MINUTE", default=30)
 ANONYMOUS_QUESTIONS_PER_MINUTE = env.int("ANONYMOUS_QUESTIONS_PER_MINUTE", default=10)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connections
@@ -14,8 +15,9 @@ from django.db import connections
 import chat.providers
 import documents.providers
 from chat import limits
-from documents import ledger
+from documents import ledger, outages
 from documents.models import Corpus
+from tests.databases import reached_at
 from tests.live import running_server
 from tests.standins.fixtures import *  # noqa: F403
 
@@ -43,9 +45,22 @@ PAGES = {
 A_TEST_TAKES = 10.0  # seconds, at most
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """With TEST_PGBOUNCER=1 the database is made directly, and then reached through the pooler."""
+    pooler = getattr(settings, "POOLER", None)
+    if pooler is None:
+        yield
+        return
+    with reached_at("127.0.0.1", pooler.port):
+        yield
+    pooler.stop()  # its connections would keep the database from being dropped
+
+
 @pytest.fixture(autouse=True)
 def fresh_providers() -> Iterator[None]:
     """Limits, caches and the private index replica of one test are not those of the next."""
+    outages.redis.error = outages.postgresql.error = None
     cache.clear()
     limits._limiter.cache_clear()
     for built in ("get_index", "breaker", "meter", "_moments", "_rates"):

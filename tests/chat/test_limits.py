@@ -1,6 +1,7 @@
 """One budget of questions for each caller."""
 
 import asyncio
+import shutil
 import socket
 from time import monotonic
 
@@ -10,7 +11,10 @@ import pytest
 from chat.auth.addresses import client_address
 from chat.auth.principal import Principal
 from chat.limits import TooManyQuestions, admit
+from documents import outages
+from tests.background import RedisServer
 
+needs_redis = pytest.mark.skipif(not shutil.which("redis-server"), reason="needs a redis-server")
 ANA = Principal("user", "1", frozenset())
 BEN = Principal("user", "2", frozenset())
 
@@ -54,7 +58,49 @@ async def test_a_redis_that_never_answers_holds_nobody_up(settings, caplog):
         began = monotonic()
         await asyncio.gather(*(admit(ANA) for _ in range(20)))
         assert monotonic() - began < 3  # far less than one after the other
-    assert caplog.text.count("Redis is away") == 20
+    assert caplog.text.count("Redis is away") == 1
+
+
+@needs_redis
+@pytest.mark.usefixtures("early_in_a_minute")
+@pytest.mark.parametrize("trouble", ["emptied", "killed"])
+async def test_no_trouble_with_redis_gives_a_second_budget(settings, tmp_path, trouble):
+    settings.QUESTIONS_PER_MINUTE = 3
+    with RedisServer(tmp_path) as server:
+        settings.REDIS_URL = server.url
+        for _ in range(3):
+            await admit(ANA)
+        assert server.commands()["evalsha"] >= 3
+        server.client.flushall() if trouble == "emptied" else server.kill()
+        with pytest.raises(TooManyQuestions):
+            await admit(ANA)
+        await admit(BEN)
+
+
+@needs_redis
+@pytest.mark.usefixtures("early_in_a_minute")
+async def test_once_redis_is_back_it_counts_again(settings, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(outages, "PAUSE", 0.0)
+    with RedisServer(tmp_path) as server:
+        settings.REDIS_URL = server.url
+        await admit(ANA)
+        server.kill()
+        await admit(ANA)
+        server.start()
+        await admit(ANA)
+        assert server.commands()["evalsha"] >= 1
+    assert [caplog.text.count(said) for said in ("is away", "is back")] == [1, 1]
+
+
+async def test_counting_holds_no_event_loop(settings):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        counting = asyncio.create_task(admit(ANA))
+        turns = 0
+        while not counting.done():
+            await asyncio.sleep(0.01)
+            turns += 1
+    assert turns > 10  # of about 50
 
 
 @pytest.mark.usefixtures("early_in_a_minute")
