@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -117,6 +118,58 @@ def a_file_fits_into_an_upload(
             id="documents.W005",
         )
     ]
+
+
+@register(OURS)
+def database_addresses_fit(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Reads the addresses alone. Says nothing of what is in them: they hold a password."""
+    found: list[CheckMessage] = []
+    url, direct = urlsplit(settings.DATABASE_URL), urlsplit(settings.DATABASE_DIRECT_URL)
+    if _is_pooled(url.hostname) and not settings.DATABASE_DIRECT_URL:
+        found.append(
+            Warning(
+                "DATABASE_URL leads to a pooler, and DATABASE_DIRECT_URL is empty.",
+                hint="Set DATABASE_DIRECT_URL to the same address without -pooler: migrations need "
+                "a session of their own.",
+                id="documents.W010",
+            )
+        )
+    if _is_pooled(direct.hostname):
+        found.append(
+            Warning(
+                "DATABASE_DIRECT_URL leads to a pooler.",
+                hint="Take -pooler out of its host name.",
+                id="documents.W011",
+            )
+        )
+    if "options" in parse_qs(url.query):
+        found.append(
+            Warning(
+                "DATABASE_URL has options=, which poolers refuse.",
+                hint="Set them for the role instead: ALTER ROLE … SET statement_timeout = '15s'.",
+                id="documents.W012",
+            )
+        )
+    for name, address in (("DATABASE_URL", url), ("DATABASE_DIRECT_URL", direct)):
+        weak = parse_qs(address.query).get("sslmode", [""])[0] in ("disable", "allow", "prefer")
+        host = address.hostname or ""
+        here = host in ("", "localhost", "127.0.0.1", "::1") or unquote(host).startswith("/")
+        if address.scheme.startswith("postgres") and weak and not here:
+            found.append(
+                Warning(
+                    f"{name} allows passwords and content to travel to {host} without TLS.",
+                    hint="Take sslmode out of it, or set it to verify-full.",
+                    id="documents.W013",
+                )
+            )
+    return found
+
+
+def _is_pooled(host: str | None) -> bool:
+    """By the name that Neon gives to its pooler."""
+    return (host or "").split(".")[0].endswith("-pooler")
 
 
 @register(OURS, Tags.database)

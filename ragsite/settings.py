@@ -13,7 +13,9 @@ from math import isfinite
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
+from urllib.parse import unquote
 
+import certifi
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
@@ -134,17 +136,24 @@ def database(url: str) -> dict[str, object]:
         return {**config, "OPTIONS": options, "CONN_MAX_AGE": None}
     if engine != "django.db.backends.postgresql":
         raise ImproperlyConfigured(
-            "DATABASE_URL must begin with sqlite:/// or postgresql://; "
+            "DATABASE_URL and DATABASE_DIRECT_URL must begin with sqlite:/// or postgresql://; "
             "other databases are not supported."
         )
-    options |= {
+    options = tls(options, str(options.get("host") or config["HOST"])) | {
         "connect_timeout": 10,
-        # min_size 0: connecting wakes a sleeping Neon, so nothing connects before it is needed.
+        # A server that is gone without a word is noticed within a minute.
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        # min_size 0: connecting wakes a sleeping Neon, so nothing connects before it is needed, and
+        # nothing goes on trying when nobody waits any more. What lies idle is closed before Neon,
+        # which sleeps after 300 seconds, does it.
         "pool": {
             "min_size": 0,
             "max_size": env.int("DATABASE_POOL_SIZE", default=10),
             "timeout": 10,
             "max_idle": 240,
+            "reconnect_timeout": 5,
         },
     }
     return {
@@ -152,12 +161,41 @@ def database(url: str) -> dict[str, object]:
         "OPTIONS": options,
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
+        # They need a session, or a transaction that stays open as long as somebody reads.
         "DISABLE_SERVER_SIDE_CURSORS": True,
     }
 
 
+def tls(options: dict[str, Any], host: str) -> dict[str, Any]:
+    """The options of a URL, and TLS for a server elsewhere unless they say otherwise."""
+    options = dict(options)
+    if options.get("sslrootcert") == "system" or (
+        options.get("sslmode") == "verify-full" and not options.get("sslrootcert")
+    ):
+        # The libpq in psycopg's wheels knows no system: it looks where it was built.
+        options |= {"sslmode": "verify-full", "sslrootcert": certifi.where()}
+    if not is_here(host):
+        certain = "verify-full" if options.get("sslrootcert") else "require"
+        options.setdefault("sslmode", certain)
+    return options
+
+
+def is_here(host: str) -> bool:
+    """Reached by loopback or a socket file."""
+    return host in ("", "localhost", "127.0.0.1", "::1") or unquote(host).startswith("/")
+
+
+# What needs a session of its own, or takes longer than a pooler likes (docs/decisions/0022).
+DIRECT_COMMANDS = frozenset(
+    """createcachetable dbshell dumpdata flush inspectdb loaddata makemigrations migrate
+    optimizemigration showmigrations sqlflush sqlmigrate sqlsequencereset""".split()
+)
 DATABASE_URL = env("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'db.sqlite3'}"
+DATABASE_DIRECT_URL = env("DATABASE_DIRECT_URL", default="")
 DATABASES = {"default": database(DATABASE_URL)}
+if DATABASE_DIRECT_URL and DIRECT_COMMANDS.intersection(sys.argv[1:2]):
+    DATABASES = {"default": database(DATABASE_DIRECT_URL)}
+    sys.stderr.write(f"{sys.argv[1]} uses DATABASE_DIRECT_URL.\n")
 
 
 # --- Cache and limits: Redis when there is one ----------------------------------------------------

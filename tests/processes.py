@@ -13,8 +13,9 @@ from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
 # Every variable that would lead out of the process; a developer's .env must not count either.
-EMPTY = ("QDRANT_URL", "QDRANT_API_KEY", "COHERE_API_KEY", "OPENROUTER_API_KEY", "OPENAI_BASE_URL",
-         "OPENAI_API_KEY", "OPENAI_MODEL", "REDIS_URL")  # fmt: skip
+EMPTY = ("DATABASE_DIRECT_URL", "QDRANT_URL", "QDRANT_API_KEY", "COHERE_API_KEY",
+         "OPENROUTER_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL",
+         "REDIS_URL")  # fmt: skip
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -5,10 +5,11 @@ import tempfile
 from pathlib import Path
 
 UNSET = (
-    "DATABASE_URL REDIS_URL COHERE_API_KEY QDRANT_URL QDRANT_API_KEY OPENROUTER_API_KEY "
-    "OPENAI_BASE_URL OPENAI_API_KEY EMBEDDER RERANKER HTTPS DEBUG COHERE_CALLS_A_MONTH "
-    "COHERE_RERANKS_A_MINUTE COHERE_INPUTS_A_MINUTE OPENROUTER_FREE_CALLS_A_DAY "
-    "OPENROUTER_CALLS_A_MINUTE OPENROUTER_DOLLARS_A_DAY OPENROUTER_DOLLARS_A_MONTH "
+    "DATABASE_URL DATABASE_DIRECT_URL REDIS_URL COHERE_API_KEY QDRANT_URL QDRANT_API_KEY "
+    "OPENROUTER_API_KEY OPENAI_BASE_URL OPENAI_API_KEY EMBEDDER RERANKER HTTPS DEBUG "
+    "COHERE_CALLS_A_MONTH COHERE_RERANKS_A_MINUTE COHERE_INPUTS_A_MINUTE "
+    "OPENROUTER_FREE_CALLS_A_DAY OPENROUTER_CALLS_A_MINUTE "
+    "OPENROUTER_DOLLARS_A_DAY OPENROUTER_DOLLARS_A_MONTH "
     "QDRANT_MEMORY_BYTES QDRANT_DISK_BYTES DATABASE_BYTES"
 ).split()
 for name in UNSET:
@@ -21,6 +22,13 @@ os.environ["HTTPS"] = os.environ["DEBUG"] = os.environ["FREE_TIER"] = "0"
 os.environ["BUDGETS"] = "hard"
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 50
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
+if os.environ["DATABASE_URL"] and os.environ.get("TEST_PGBOUNCER") == "1":
+    # Everything through a pooler of this process's own, but for what makes the test's database.
+    from tests.databases import SERVER
+    from tests.standins.pgbouncer import for_this_process
+
+    os.environ["DATABASE_DIRECT_URL"] = os.environ["DATABASE_URL"]
+    POOLER = for_this_process(*SERVER)
 worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 if redis_url := os.environ.get("TEST_REDIS_URL", ""):
     # Each worker has a database of its own: tests empty theirs.

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 import documents.providers
 from documents.checks import (
     a_file_fits_into_an_upload,
+    database_addresses_fit,
     documents_are_in_the_current_space,
     providers_are_configured,
     the_collection_fits,
@@ -211,3 +212,32 @@ def test_an_error_stops_every_command(settings):
     settings.EMBEDDER = "cohere"
     with pytest.raises(CommandError, match=r"\(documents\.E002\) EMBEDDER is cohere"):
         call_command("ingest", "docs", skip_checks=False)
+
+
+# The addresses of the database
+
+POOLED = "postgresql://ann:secret@ep-lamp-1-pooler.eu.example.org/docs"
+DIRECT = "postgresql://ann:secret@ep-lamp-1.eu.example.org/docs"
+
+
+@pytest.mark.parametrize(
+    ("url", "direct", "found"),
+    [
+        (POOLED, DIRECT, []),
+        (DIRECT, "", []),
+        ("sqlite:////var/db.sqlite3", "", []),
+        (POOLED, "", ["W010"]),
+        (POOLED, POOLED, ["W011"]),
+        (f"{POOLED}?options=-cstatement_timeout%3D15s", DIRECT, ["W012"]),
+        (f"{POOLED}?sslmode=disable", DIRECT, ["W013"]),
+        (POOLED, f"{DIRECT}?sslmode=prefer", ["W013"]),
+        (f"{POOLED}?sslmode=require&channel_binding=require", DIRECT, []),
+        ("postgresql://ann:secret@127.0.0.1/docs?sslmode=disable", "", []),
+        ("postgresql://%2Fvar%2Frun/docs?sslmode=disable", "", []),
+    ],
+)
+def test_addresses_of_the_database_that_do_not_fit_are_named(settings, url, direct, found):
+    settings.DATABASE_URL, settings.DATABASE_DIRECT_URL = url, direct
+    messages = database_addresses_fit(None)
+    assert [message.id.removeprefix("documents.") for message in messages] == found
+    assert "secret" not in str(messages)

@@ -7,6 +7,7 @@ import runpy
 import shutil
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -145,6 +146,55 @@ def test_options_of_the_url_are_kept(load):
 
 
 @pytest.mark.parametrize(
+    ("url", "mode"),
+    [
+        ("postgresql://ann:x@db.example.org/docs", "require"),
+        ("postgresql://ann:x@db.example.org/docs?sslmode=disable", "disable"),
+        ("postgresql://ann:x@db.example.org/docs?sslmode=verify-full", "verify-full"),
+        ("postgresql://ann:x@db.example.org/docs?sslrootcert=/etc/ca.pem", "verify-full"),
+        ("postgresql://ann:x@127.0.0.1/docs", None),
+        ("postgresql://ann:x@localhost:5433/docs", None),
+        ("postgresql://ann:x@[::1]/docs", None),
+        ("postgresql://%2Fvar%2Frun%2Fpostgresql/docs", None),
+        ("postgresql:///docs?host=/var/run/postgresql", None),
+        ("postgresql:///docs?host=db.example.org", "require"),
+    ],
+)
+def test_a_server_elsewhere_is_reached_with_tls_unless_the_url_says_otherwise(load, url, mode):
+    assert database(load(DATABASE_URL=url))["OPTIONS"].get("sslmode") == mode
+
+
+@pytest.mark.parametrize("said", ["sslmode=verify-full", "sslrootcert=system"])
+def test_a_certificate_is_checked_against_roots_that_are_there(load, said):
+    options = database(load(DATABASE_URL=f"postgresql://ann:x@db.example.org/docs?{said}"))[
+        "OPTIONS"
+    ]
+    assert options["sslmode"] == "verify-full"
+    assert Path(options["sslrootcert"]).stat().st_size > 0
+
+
+def test_nothing_is_asked_of_a_connection_that_a_pooler_refuses(load):
+    assert "options" not in database(load(DATABASE_URL=POSTGRES))["OPTIONS"]
+
+
+DIRECT = "postgresql://ann:secret@direct.example.org/docs"
+
+
+@pytest.mark.parametrize(
+    ("command", "host"),
+    [("migrate", "direct"), ("sqlmigrate", "direct"), ("run_huey", "db"), ("ingest", "db")],
+)
+def test_commands_that_need_a_session_take_the_direct_address_and_say_so(
+    load, monkeypatch, capsys, command, host
+):
+    monkeypatch.setattr("sys.argv", ["manage.py", command, "migrate"])
+    settings = load(DATABASE_URL=POSTGRES, DATABASE_DIRECT_URL=DIRECT)
+    assert database(settings)["HOST"] == f"{host}.example.org"
+    said = f"{command} uses DATABASE_DIRECT_URL.\n" if host == "direct" else ""
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
     "url", ["mysql://ann@db.example.org/docs", "mongodb://db.example.org", "db.example.org/docs"]
 )
 @pytest.mark.filterwarnings("ignore:Engine not recognized")
@@ -158,6 +208,16 @@ def test_redis_becomes_the_cache(load):
     cache = settings["CACHES"]["default"]
     assert cache["LOCATION"] == "redis://127.0.0.1:6379/5"
     assert cache["OPTIONS"]["serializer"] is json  # pickle would run what it reads
+
+
+def test_redis_becomes_the_channel_layer(load):
+    def layer(**variables):
+        return load(**variables)["CHANNEL_LAYERS"]["default"]
+
+    assert layer()["BACKEND"] == "channels.layers.InMemoryChannelLayer"
+    pubsub = layer(REDIS_URL="redis://127.0.0.1:6379/5")
+    assert pubsub["BACKEND"] == "channels_redis.pubsub.RedisPubSubChannelLayer"
+    assert pubsub["CONFIG"]["hosts"][0]["socket_timeout"] == 15  # redis-py 8 would make it 5
 
 
 def test_https_makes_cookies_secure_and_redirects(load):
