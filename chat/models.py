@@ -88,9 +88,12 @@ class MessageQuerySet(models.QuerySet["Message"]):
         citations: "Sequence[Citation]",
         claims: "Sequence[Claim]",
     ) -> None:
-        """Save an answer with what it rests on; all of it or nothing."""
-        if not self.filter(pk=answer_id).update(**fields, finished_at=timezone.now()):
-            return  # the conversation was deleted meanwhile: there is nothing to keep it in
+        """Save an answer with what it rests on; all of it or nothing, and once."""
+        unfinished = self.filter(pk=answer_id, finished_at=None)
+        if not unfinished.update(**fields, finished_at=timezone.now()):
+            # The conversation was deleted meanwhile: there is nothing to keep it in. Or it is saved
+            # already, and the database could not say so.
+            return
         Citation.objects.bulk_create(citations)
         Claim.objects.bulk_create(claims)
 

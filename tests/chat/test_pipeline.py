@@ -57,6 +57,18 @@ async def test_the_streamed_text_is_the_saved_text(corpus):
     assert (message.status, message.outcome) == ("complete", "answered")
 
 
+async def test_an_answer_is_saved_once_though_nobody_heard_that_it_was(corpus):
+    """Whoever saw the connection break saves again."""
+    turn = await new_turn(corpus, LAMP)
+    await events_of(turn)
+
+    await in_database_thread(turns._close_turn)(replace(turn, text="Something else."))
+
+    message = await saved(turn)
+    assert message.text == turn.text
+    assert await message.citations.acount() == len(turn.cited)
+
+
 async def test_a_citation_is_stored_with_what_stood_there(corpus):
     turn = await new_turn(corpus, LAMP)
 
