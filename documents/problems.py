@@ -1,6 +1,7 @@
 """Every error of the API in one form: problem+json (RFC 9457) with a stable code."""
 
 import logging
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -12,20 +13,26 @@ from django.core.exceptions import (
     TooManyFieldsSent,
     TooManyFilesSent,
 )
-from django.db import DataError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
+from django.utils.deprecation import MiddlewareMixin
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from documents.outages import first_line
+
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 API = "/api/"
 DATABASE_AWAY = "The database is busy or away; try again."
+RETRY_AFTER = 2.0  # seconds
+# Without a template: they look up who is signed in, in the database.
+PAGE_OF_503 = f"<!DOCTYPE html><html lang=en><title>Unavailable</title><p>{DATABASE_AWAY}</p>"
 
 
 class ProblemRenderer(JSONRenderer):
@@ -72,8 +79,9 @@ def as_problem(error: Exception) -> Exception:
             return exceptions.NotFound("There is nothing here, or it is not yours to see.")
         case PermissionDenied():
             return exceptions.PermissionDenied()
-        case OperationalError():
-            return Problem(503, "database_unavailable", DATABASE_AWAY, retry_after=2)
+        case OperationalError() | InterfaceError():
+            logger.error("A request failed with the database: %s", first_line(error))
+            return Problem(503, "database_unavailable", DATABASE_AWAY, retry_after=RETRY_AFTER)
         case DataError():  # a NUL in the address, where PostgreSQL takes none
             return Problem(400, "invalid", "The request holds a value that cannot be looked up.")
         case RequestDataTooBig():
@@ -123,3 +131,28 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not request.path.startswith(API):
         return defaults.bad_request(request, exception)
     return problem(400, "invalid", "The request is not one that can be answered.")
+
+
+def database_away(request: HttpRequest, error: Exception) -> HttpResponse:
+    """For whatever is none of DRF's views: the admin, the pages, the middleware."""
+    logger.error("A request failed with the database: %s", first_line(error))
+    if request.path.startswith(API):
+        return problem(503, "database_unavailable", DATABASE_AWAY, RETRY_AFTER)
+    return HttpResponse(PAGE_OF_503, status=503, headers=headers(RETRY_AFTER))
+
+
+class DatabaseAway(MiddlewareMixin):
+    """A view that met no database is answered like one of the API: later, not never."""
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, (OperationalError, InterfaceError)):
+            return database_away(request, exception)
+        return None
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """What views and their exceptions do not show: a session that could not be saved, above all."""
+    error = sys.exc_info()[1]
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return database_away(request, error)
+    return defaults.server_error(request)

@@ -17,7 +17,7 @@ from django.urls import Resolver404, resolve
 
 from chat.auth.authentication import InvalidCredential, principal_for
 from chat.auth.sessions import user_of
-from documents.problems import DATABASE_AWAY, problem
+from documents.problems import DATABASE_AWAY, RETRY_AFTER, problem
 from documents.threads import in_database_thread
 from documents.views import may
 
@@ -89,7 +89,7 @@ class Body:
             try:
                 self.is_upload = await may_upload(self.scope)
             except OperationalError:
-                self.refusal = problem(503, "database_unavailable", DATABASE_AWAY, retry_after=2)
+                self.refusal = problem(503, "database_unavailable", DATABASE_AWAY, RETRY_AFTER)
                 return
             if self.is_upload:
                 # What is not a file has the limit of any other request.

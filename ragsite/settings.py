@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "documents.problems.DatabaseAway",
 ]
 
 ROOT_URLCONF = "ragsite.urls"
@@ -147,17 +148,18 @@ def database(url: str) -> dict[str, object]:
         "keepalives_count": 3,
         # min_size 0: connecting wakes a sleeping Neon, so nothing connects before it is needed, and
         # nothing goes on trying when nobody waits any more. What lies idle is closed before Neon,
-        # which sleeps after 300 seconds, does it.
+        # which sleeps after 300 seconds, does it. How long a caller waits: documents/postgresql.
         "pool": {
             "min_size": 0,
             "max_size": env.int("DATABASE_POOL_SIZE", default=10),
-            "timeout": 10,
+            "timeout": 1,
             "max_idle": 240,
             "reconnect_timeout": 5,
         },
     }
     return {
         **config,
+        "ENGINE": "documents.postgresql",
         "OPTIONS": options,
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
@@ -512,6 +514,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         **{app: {"level": LOG_LEVEL} for app in ("ragsite", "documents", "ingestion", "chat")},
+        # Its every attempt at a connection; documents/outages.py says what there is to say.
+        "psycopg.pool": {"level": "ERROR"},
         # These log addresses and bodies.
         **{name: {"level": logging.WARNING} for name in ("httpx", "httpcore", "qdrant_client")},
     },

@@ -24,3 +24,4 @@ urlpatterns = [
 ]
 
 handler400 = "documents.problems.bad_request"
+handler500 = "documents.problems.server_error"

@@ -133,7 +133,7 @@ POSTGRES = "postgresql://ann:secret@db.example.org:5433/docs?sslmode=require"
 
 def test_postgresql_is_used_as_a_pooler_and_a_sleeping_server_want_it(load):
     config = database(load(DATABASE_URL=POSTGRES, DATABASE_POOL_SIZE="4"))
-    assert config["ENGINE"] == "django.db.backends.postgresql"
+    assert config["ENGINE"] == "documents.postgresql"
     assert (config["HOST"], config["PORT"], config["NAME"]) == ("db.example.org", 5433, "docs")
     pool = config["OPTIONS"]["pool"]
     assert (pool["min_size"], pool["max_size"]) == (0, 4)
