@@ -12,7 +12,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import InterfaceError, OperationalError
 from django.test import Client
 
-from chat.models import Conversation
+from chat.models import Conversation, Message
 from documents import problems
 from documents.postgresql import base
 from tests.databases import SERVER, end_backends, on_postgresql, reached_at
@@ -100,14 +100,20 @@ def post(server, settings):
     settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 10_000
     with httpx.Client(base_url=f"{server}/api/v1/", timeout=30, trust_env=False) as client:
 
-        def post(path, **body):
-            return client.post(path, json=body)
+        def post(path, headers=None, **body):
+            return client.post(path, json=body, headers=headers)
 
+        post.stream = client.stream
         yield post
 
 
 def conversation(post):
     return post("conversations/", corpus="lighthouse")
+
+
+def ask(post, talk):
+    token = {"X-Visitor-Token": talk["visitor_token"]}
+    return post(f"conversations/{talk['id']}/messages/", token, question="What does the lamp do?")
 
 
 def in_time(reply):
@@ -167,6 +173,20 @@ def slow(save):
     return slowly
 
 
+@on_postgresql
+def test_backends_that_end_while_an_answer_streams_cost_it_nothing(corpus, post):
+    talk = conversation(post).json()
+    headers = {"X-Visitor-Token": talk["visitor_token"], "Accept": "text/event-stream"}
+    path, question = f"conversations/{talk['id']}/messages/", {"question": "How does it turn?"}
+    with post.stream("POST", path, json=question, headers=headers) as reply:
+        lines = reply.iter_lines()
+        assert next(lines).startswith("id:")
+        end_backends()
+        kinds = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+    assert kinds[-1] == "done"
+    assert Message.objects.get(role="assistant").status == Message.Status.COMPLETE
+
+
 # Backends that end at random
 
 
@@ -179,14 +199,16 @@ def test_no_acknowledged_write_is_lost_when_backends_end_at_random(corpus, post,
             pytest.skip("needs pgbouncer")
         request.getfixturevalue("pooler")
     chance, ending = random.Random(20261130), threading.Event()
-    acknowledged, statuses = [], []
+    talks, answers = [], []
 
     def write():
         while not ending.is_set():
-            reply = in_time(conversation(post))
-            statuses.append(reply.status_code)
-            if reply.status_code == 201:
-                acknowledged.append(reply.json()["id"])
+            begun = in_time(conversation(post))
+            if begun.status_code == 201:
+                talks.append(begun.json()["id"])
+                answer = in_time(ask(post, begun.json()))
+                if answer.status_code == 201:
+                    answers.append(answer.json()["message_id"])
 
     with ThreadPoolExecutor(4) as threads:
         writers = [threads.submit(write) for _ in range(4)]
@@ -199,6 +221,8 @@ def test_no_acknowledged_write_is_lost_when_backends_end_at_random(corpus, post,
             writer.result(30)
 
     assert ended >= 20
-    assert acknowledged
-    assert Conversation.objects.filter(pk__in=acknowledged).count() == len(acknowledged)
+    assert answers
+    assert Conversation.objects.filter(pk__in=talks).count() == len(talks)
+    stored = Message.objects.filter(pk__in=answers, status=Message.Status.COMPLETE)
+    assert stored.count() == len(answers)
     assert conversation(post).status_code == 201

@@ -17,7 +17,7 @@ Rules fail requests by operation; `faults.FAULTS` lists the ways, and GET, PUT, 
 **Any TCP server** (Postgres, Redis, the real Qdrant) is put behind `FaultProxy`, which delays,
 stalls, resets, cuts or swallows, connection by connection: `python -m tests.standins proxy --help`.
 
-**A pooler** before PostgreSQL is the real one: `pgbouncer.PgBouncer`, in transaction mode as Neon's.
+**A pooler** before PostgreSQL is the real one, in transaction mode: `pgbouncer.PgBouncer`.
 """
 
 from tests.standins.base import (
