@@ -13,6 +13,8 @@ from typing import Any, Self
 import psycopg
 from django.db import OperationalError
 from django.db.backends.postgresql import base
+from django.db.utils import DatabaseErrorWrapper
+from django.utils.functional import cached_property
 from psycopg_pool import PoolTimeout
 
 from documents.outages import first_line, postgresql
@@ -65,6 +67,19 @@ def explained(error: psycopg.OperationalError) -> psycopg.OperationalError:
     )
 
 
+class Errors(DatabaseErrorWrapper):
+    """A connection that broke is an OperationalError, also where psycopg has another name for it.
+
+    It has none of the server's codes for what it cannot follow: a pooler says twice that the server
+    is gone. 25P03: the server ended a transaction that was silent for too long.
+    """
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, psycopg.InternalError) and error.sqlstate in (None, "25P03"):
+            kind, error = psycopg.OperationalError, psycopg.OperationalError(*error.args)
+        super().__exit__(kind, error, trace)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -72,6 +87,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
             pool.setdefault("connection_class", Connection)
         self.execute_wrappers.append(self._read_again)
         self._used_at = monotonic()
+
+    @cached_property
+    def wrap_database_errors(self) -> Errors:
+        return Errors(self)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """The pool's own limit is short: a refusal is told soon to all who wait, and nobody waits

@@ -13,7 +13,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
-from django.db import OperationalError, connection, connections, transaction
+from django.db import (
+    IntegrityError,
+    InternalError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 
 from documents import outages
 from documents.models import Corpus
@@ -233,12 +240,41 @@ def test_a_write_whose_answer_was_lost_is_written_once(proxy):
     assert sum(sql.startswith("INSERT") for sql in sent) == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "told_as"),
+    [
+        (psycopg.InternalError("received 2 results from command 'COMMIT'"), OperationalError),
+        (psycopg.errors.IdleInTransactionSessionTimeout("too long"), OperationalError),
+        (psycopg.errors.InFailedSqlTransaction("aborted"), InternalError),
+        (psycopg.errors.UniqueViolation("twice"), IntegrityError),
+    ],
+)
+def test_a_connection_that_broke_has_one_name(error, told_as):
+    with pytest.raises(told_as) as told, connection.wrap_database_errors:
+        raise error
+    assert type(told.value) is told_as
+
+
 # A pooler
 
 
 @pytest.mark.skipif(not hasattr(settings, "POOLER"), reason="needs TEST_PGBOUNCER=1")
 def test_the_whole_suite_goes_through_the_pooler_when_it_is_told_to():
     assert connection.settings_dict["PORT"] == settings.POOLER.port
+
+
+@pytest.mark.skipif(not is_installed(), reason="needs pgbouncer")
+def test_behind_a_pooler_queries_are_asked_again_and_nothing_else_is():
+    with PgBouncer(*SERVER) as pooler, reached_at("127.0.0.1", pooler.port):
+        for _ in range(5):
+            Corpus.objects.count()
+            end_backends()
+            assert Corpus.objects.count() == 0
+        with pytest.raises(OperationalError), transaction.atomic():
+            Corpus.objects.create(slug="lamp", name="Lamp")
+            end_backends()
+            Corpus.objects.count()
+        assert Corpus.objects.count() == 0
 
 
 @pytest.mark.skipif(not is_installed(), reason="needs pgbouncer")
