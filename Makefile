@@ -4,15 +4,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
 
-.PHONY: demo run install install-dev test lint types imports format bench quality clean help
+.PHONY: demo demo-production run install install-dev test lint types imports format bench quality clean help
 
 help:
 	@echo "make demo    install, ingest the handbook, start the server on port $(PORT)"
+	@echo "make demo-production    the same with PostgreSQL, pgbouncer, Redis and stand-ins for the clouds"
 	@echo "make test    install, run the whole test suite"
 	@echo "make run     start the server   make lint types imports   make bench quality"
 
 demo: install
 	@$(BIN)/python -m ragsite.demo --port $(PORT)
+
+demo-production: install-dev
+	@.ci/services
+	@$(BIN)/python -m tests.standins production --port $(PORT)
 
 run: install
 	$(BIN)/uvicorn ragsite.asgi:application --host 127.0.0.1 --port $(PORT) --ws websockets-sansio \

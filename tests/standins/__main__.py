@@ -1,7 +1,8 @@
 """`python -m tests.standins`: run them, and print what points the application to them.
 
-python -m tests.standins                Cohere and OpenRouter
-python -m tests.standins qdrant         Qdrant; see `qdrant --help`
+python -m tests.standins                Cohere, OpenRouter and Qdrant
+python -m tests.standins qdrant         Qdrant alone; see `qdrant --help`
+python -m tests.standins production     all of the production shape, and the demo on it
 python -m tests.standins proxy --to 127.0.0.1:5432 --kind swallow --every 7
 """
 
@@ -25,9 +26,10 @@ def main() -> None:
         prog="python -m tests.standins", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.set_defaults(run=run_models)
+    parser.set_defaults(run=run_all)
     commands = parser.add_subparsers()
     add_qdrant(commands.add_parser("qdrant", help="Qdrant, on its own engine"))
+    add_production(commands.add_parser("production", help="the demo in the production shape"))
     add_proxy(commands.add_parser("proxy", help="a TCP proxy that fails"))
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
@@ -35,10 +37,20 @@ def main() -> None:
         chosen.run(chosen)
 
 
-def run_models(_chosen: argparse.Namespace) -> None:
-    with CohereStandIn() as cohere, OpenRouterStandIn() as openrouter:
+def run_all(_chosen: argparse.Namespace) -> None:
+    from tests.standins.answers import answer_from_passages
+    from tests.standins.qdrant import QdrantStandIn
+
+    with (
+        CohereStandIn() as cohere,
+        OpenRouterStandIn() as openrouter,
+        QdrantStandIn(remember=False) as qdrant,
+    ):
+        openrouter.answer = answer_from_passages
         serve(
             {
+                "QDRANT_URL": qdrant.url,
+                "QDRANT_API_KEY": qdrant.api_key,
                 "COHERE_BASE_URL": cohere.url,
                 "COHERE_API_KEY": cohere.api_key,
                 "OPENROUTER_BASE_URL": openrouter.url,
@@ -78,6 +90,18 @@ def run_qdrant(chosen: argparse.Namespace) -> None:
         remember=False,
     ) as qdrant:
         serve({"QDRANT_URL": qdrant.url, "QDRANT_API_KEY": qdrant.api_key})
+
+
+def add_production(parser: argparse.ArgumentParser) -> None:
+    parser.description = "With the PostgreSQL and the Redis of .ci/services."
+    parser.add_argument("--port", type=int, default=8000)
+    parser.set_defaults(run=run_production)
+
+
+def run_production(chosen: argparse.Namespace) -> None:
+    from tests.standins.production import run
+
+    run(chosen.port)
 
 
 def add_proxy(parser: argparse.ArgumentParser) -> None:

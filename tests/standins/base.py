@@ -123,6 +123,10 @@ class StandIn:
         """The next requests to the path get these, one each."""
         self._queues[path].extend(scenarios)
 
+    def script_nothing(self) -> None:
+        """Forget what was scripted and has not been asked for yet."""
+        self._queues.clear()
+
     async def answered(self, scenario: Callable[[Recorded], Reply], request: Recorded) -> Reply:
         """In the event loop: a service whose work takes its time goes to other threads instead."""
         return scenario(request)
@@ -133,6 +137,10 @@ class StandIn:
     @property
     def open_connections(self) -> int:
         return len(self._connections)
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     @property
     def url(self) -> str:

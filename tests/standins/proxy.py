@@ -9,8 +9,9 @@ import asyncio
 import socket
 import struct
 import threading
+import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
@@ -22,6 +23,7 @@ KINDS = {
     "hold": "the connection is held for `delay` seconds, and passes then",
     "stall": "open, and nothing is handed on in either direction",
     "reset": "after `after` bytes of the answer: a TCP reset",
+    "corrupt": "after `after` bytes of the answer: every bit of the next piece turned over",
     "truncate": "after `after` bytes of the answer: closed in good order",
     "swallow": "the request arrives; once the server answers, a reset in place of the answer",
     "silence": "the request arrives, its answer does not, and nothing follows",
@@ -66,6 +68,8 @@ class FaultProxy:
         self.target = (host, port)
         self.always, self.every = always, every
         self.accepted = 0
+        self.sent = 0  # bytes, by clients
+        self.sent_at = 0.0  # when, by time.monotonic()
         self.port = listen
         self._queue: deque[Trouble] = deque()
         self._connections: set[Connection] = set()
@@ -156,6 +160,9 @@ class FaultProxy:
                 if side is not None:
                     side.close()
 
+    def _count(self, size: int) -> None:
+        self.sent, self.sent_at = self.sent + size, time.monotonic()
+
     def _usual(self) -> Trouble:
         return self.always if self.accepted % self.every == 0 else PASS
 
@@ -174,7 +181,9 @@ class FaultProxy:
         except OSError:
             reset(connection.writer)
             return
-        forth = asyncio.create_task(pump(connection.reader, connection.upstream, trouble.delay))
+        forth = asyncio.create_task(
+            pump(connection.reader, connection.upstream, trouble.delay, self._count)
+        )
         back = asyncio.create_task(answer(upstream, connection.writer, trouble))
         try:
             await asyncio.gather(forth, back)
@@ -183,8 +192,14 @@ class FaultProxy:
             back.cancel()
 
 
-async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, delay: float) -> None:
+async def pump(
+    source: asyncio.StreamReader,
+    sink: asyncio.StreamWriter,
+    delay: float,
+    count: Callable[[int], None] = lambda _size: None,
+) -> None:
     while piece := await source.read(SIZE):
+        count(len(piece))
         await asyncio.sleep(delay)
         sink.write(piece)
         await sink.drain()
@@ -204,6 +219,9 @@ async def answer(
             pass
         return
     left = 0 if trouble.kind == "swallow" else trouble.after
+    if trouble.kind == "corrupt":
+        await corrupted(source, sink, trouble)
+        return
     if left == 0:
         await source.read(1)  # not before the server has begun to answer
     while left > 0 and (piece := await source.read(min(left, SIZE))):
@@ -217,6 +235,23 @@ async def answer(
     if trouble.kind != "truncate":
         reset(sink)
     raise ConnectionResetError
+
+
+async def corrupted(
+    source: asyncio.StreamReader, sink: asyncio.StreamWriter, trouble: Trouble
+) -> None:
+    position, done = 0, False
+    while piece := await source.read(SIZE):
+        await asyncio.sleep(trouble.delay)
+        sound = piece[: max(0, trouble.after - position)]
+        position += len(piece)
+        if not done and len(sound) < len(piece):
+            piece = sound + bytes(byte ^ 0xFF for byte in piece[len(sound) :])
+            done = True
+        sink.write(piece)
+        await sink.drain()
+    with suppress(OSError):
+        sink.write_eof()
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

@@ -80,6 +80,15 @@ def listen(connection: socket.socket, within: float = 0.3) -> bytes:
     return heard
 
 
+def test_corrupted_bytes_arrive_in_their_number_and_are_not_what_was_sent(proxy):
+    proxy.next(Trouble("corrupt", after=5))
+
+    heard = ask(proxy, b"hello")
+
+    assert heard.startswith(b"got: ")
+    assert heard.removeprefix(b"got: ").removesuffix(b" ...") == bytes(b ^ 0xFF for b in b"hello")
+
+
 def test_without_trouble_bytes_pass(proxy, echo):
     assert ask(proxy) == b"got: hello ..."
     assert echo.received == [b"hello"]
