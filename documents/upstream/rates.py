@@ -5,17 +5,16 @@ nothing sent that they would refuse.
 """
 
 import asyncio
-import logging
 from concurrent.futures import ThreadPoolExecutor
 from time import time
 from typing import TYPE_CHECKING, cast
+
+from documents.outages import redis
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
     from limits.storage import Storage
     from limits.strategies import MovingWindowRateLimiter
-
-logger = logging.getLogger(__name__)
 
 REDIS_PATIENCE = 0.5  # seconds, for connecting and for each answer
 # Its own threads, started at the first use: a Redis that hangs must not hold those of the ORM.
@@ -44,25 +43,27 @@ class Rates:
     def __init__(self, redis_url: str = ""):
         self.redis_url = redis_url
         self._limiters: dict[str, MovingWindowRateLimiter] = {}
-        self._away = False
 
     def take(self, name: str, amount: int, limit: int, *, leave: int = 0) -> float:
         """0.0 when counted, else the seconds until it is worth asking again.
 
         `leave`: only if so much is left afterwards, for those who cannot wait.
         """
-        if self.redis_url:
+        if self.redis_url and redis.may_be_asked():
             from redis.exceptions import RedisError
 
             try:
-                return self._answered(self._take(self.redis_url, name, amount, limit, leave))
-            except RedisError:
-                self._is_away()
+                wait = self._take(self.redis_url, name, amount, limit, leave)
+            except RedisError as error:
+                redis.began(error)
+            else:
+                redis.over()
+                return wait
         return self._take("", name, amount, limit, leave)
 
     async def take_soon(self, name: str, amount: int, limit: int) -> float:
         """The same, without holding up the event loop."""
-        if self.redis_url:
+        if self.redis_url and redis.may_be_asked():
             from redis.exceptions import RedisError
 
             loop = asyncio.get_running_loop()
@@ -71,9 +72,12 @@ class Rates:
             )
             try:
                 # Bounded here too: while Redis hangs, callers also wait for one of the threads.
-                return self._answered(await asyncio.wait_for(asked, 2 * REDIS_PATIENCE))
-            except (RedisError, TimeoutError):
-                self._is_away()
+                wait = await asyncio.wait_for(asked, 2 * REDIS_PATIENCE)
+            except (RedisError, TimeoutError) as error:
+                redis.began(error)
+            else:
+                redis.over()
+                return wait
         return self._take("", name, amount, limit, 0)
 
     def _take(self, url: str, name: str, amount: int, limit: int, leave: int) -> float:
@@ -93,12 +97,3 @@ class Rates:
 
             self._limiters[url] = MovingWindowRateLimiter(storage_of(url))
         return self._limiters[url]
-
-    def _answered(self, wait: float) -> float:
-        self._away = False
-        return wait
-
-    def _is_away(self) -> None:
-        if not self._away:
-            logger.warning("Redis is away; calls a minute are counted in this process alone")
-        self._away = True
