@@ -13,7 +13,7 @@ from tests.processes import ROOT, environment
 # Each costs a tenth of a second or tens of megabytes.
 HEAVY = [
     "numpy", "onnxruntime", "onnx", "tokenizers", "cohere", "qdrant_client", "qdrant_edge", "httpx",
-    "openai", "grpc", "pydantic", "semchunk", "markdown_it",
+    "aiohttp", "openai", "grpc", "pydantic", "semchunk", "stamina", "markdown_it",
 ]  # fmt: skip
 
 # Whatever can open a connection, and who may: everything that fetches an address given by

@@ -33,6 +33,7 @@ AS_HTTPX: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.ClientError, httpx.ReadError),
     (OSError, httpx.ReadError),
 )
+HEADER_BYTES = 32 * 1024  # of one; edges send long policies and cookies, and aiohttp expects 8
 FOREIGN = (aiohttp.ClientError, OSError, httpx.TransportError)
 
 
@@ -60,7 +61,11 @@ class Transport(AiohttpTransport):
             ssl=self.ssl_context,
         )
         return aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            max_line_size=HEADER_BYTES,
+            max_field_size=HEADER_BYTES,
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

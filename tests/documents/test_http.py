@@ -313,6 +313,12 @@ async def test_no_cookie_is_kept(upstream, client):
     assert not any("cookie" in request.headers for request in upstream.requests)
 
 
+@both
+def test_a_long_header_is_no_mistake(upstream, kind):
+    upstream.script("/", BODY.with_headers(content_security_policy="x" * 20_000))
+    assert called(upstream.url + "/", kind).status_code == 200
+
+
 async def test_a_path_arrives_as_it_was_written(upstream, client):
     await client.get(upstream.url + "/collections/a%2Fb?timeout=3&x=%C3%A4")
     (request,) = upstream.requests
