@@ -102,7 +102,7 @@ def test_cohere_knows_key_and_models_and_the_calls_are_counted(cohere):
         (json_reply({"endpoints": ["chat"]}), "embed-v4.0 is not for embed"),
         (NO_REPLY, "cannot be reached (RemoteProtocolError)"),
     ],
-    ids=str,
+    ids=["key", "model", "month", "edge", "endpoints", "silence"],
 )
 def test_why_cohere_cannot_be_used(cohere, reply, says):
     cohere.script(EMBED_MODEL, reply)
