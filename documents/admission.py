@@ -45,9 +45,9 @@ class LedgerMeter:
         self._lock = threading.Lock()
         self._ensured: set[Share] = set()
         self._dearest: dict[tuple[Operation, str], Decimal] = {}
-        # What calls under way have reserved, in dollars. They are as good as each other: their sum
-        # is what has to be right.
-        self._held: dict[tuple[Operation, str], deque[dict[Share, int]]] = defaultdict(deque)
+        # What calls under way have reserved, in dollars. They are as good as each other, as their
+        # sum is what has to be right: another model than the one asked for may have answered.
+        self._held: dict[Operation, deque[dict[Share, int]]] = defaultdict(deque)
         self._stopped: set[Share] = set()
 
     def admit(self, operation: Operation, *, model: str = "", inputs: int = 0) -> None:
@@ -124,7 +124,7 @@ class LedgerMeter:
             raise BudgetExhausted(message, retry_after=ASK_AGAIN) from error
         if held:
             with self._lock:
-                self._held[operation, model].append(held)
+                self._held[operation].append(held)
 
     def _take(self, share: Share, amount: int, limit: int, now: datetime) -> bool:
         row = share._asdict()
@@ -173,10 +173,11 @@ class LedgerMeter:
         with self._lock:
             if cost > self._dearest.get((operation, model), 0):
                 self._dearest[operation, model] = cost
-            waiting = self._held.get((operation, model))
-            held = waiting.popleft() if waiting else {}
-        for share, amount in held.items():
-            self.ledger.settle(share, int(cost * budgets.BILLION) - amount)
+            waiting = self._held.get(operation)
+            held = waiting.popleft() if waiting and (cost or not budgets.is_free(model)) else {}
+        dollars = [budget for budget in self._hard(model) if budget.unit == "dollars"]
+        for share in held or [self._share(budget, self.now()) for budget in dollars if cost]:
+            self.ledger.settle(share, int(cost * budgets.BILLION) - held.get(share, 0))
 
     def _answers_again(self, model: str) -> None:
         if not self._stopped:

@@ -13,6 +13,8 @@ import httpx
 from django.conf import settings
 from django.db import connections
 
+from documents.upstream.http import sync_client
+
 logger = logging.getLogger(__name__)
 
 Response = httpx.Response
@@ -23,7 +25,7 @@ SKEW = 30.0  # seconds that a clock may be wrong
 SECRETS = ("SECRET_KEY", "COHERE_API_KEY", "QDRANT_API_KEY", "OPENROUTER_API_KEY", "OPENAI_API_KEY")
 ADDRESSES = (
     "DATABASE_URL", "REDIS_URL", "QDRANT_URL", "COHERE_BASE_URL", "OPENROUTER_BASE_URL",
-    "OPENAI_BASE_URL",
+    "OPENAI_BASE_URL", "PROVIDER_PROXY",
 )  # fmt: skip
 
 
@@ -43,9 +45,10 @@ class Visits:
         self.skews: dict[str, float] = {}  # seconds, by host
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
-        """Without proxies, redirects and retries; raises httpx.HTTPError."""
+        """Without redirects and retries; raises httpx.HTTPError."""
         asked_at = time.time()
-        response = httpx.get(url, headers=headers, timeout=HTTP_PATIENCE, trust_env=False)
+        with sync_client(read=HTTP_PATIENCE, total=HTTP_PATIENCE, connect=HTTP_PATIENCE) as client:
+            response = client.get(url, headers=headers)
         try:
             told = parsedate_to_datetime(response.headers.get("date", "")).timestamp()
         except ValueError:

@@ -8,9 +8,9 @@ failure opens it again, for twice as long. (The pattern is Michael Nygard's: Rel
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
-from documents.upstream.moments import Moments
+from documents.upstream.moments import Memory, Moments
 
 logger = logging.getLogger(__name__)
 
@@ -27,19 +27,6 @@ class CircuitOpen(Exception):
     def __init__(self, name: str, retry_after: float):
         super().__init__(f"{name} is left alone for {retry_after:.0f} s")
         self.retry_after = retry_after
-
-
-class _Nowhere:
-    """Remembers nothing: a breaker alone goes by its own memory."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        raise LookupError
-
-    def set(self, key: str, value: Any, timeout: float) -> None:
-        return None
-
-    def delete(self, key: str) -> None:
-        return None
 
 
 class Breaker:
@@ -63,7 +50,7 @@ class Breaker:
     @classmethod
     def alone(cls, name: str, *, now: Callable[[], float] = time.time) -> "Breaker":
         """One that no other process knows of."""
-        return cls(name, Moments(_Nowhere(), "", remote=False, now=now), now=now)
+        return cls(name, Moments(Memory(), "", remote=False, now=now), now=now)
 
     @property
     def state(self) -> State:

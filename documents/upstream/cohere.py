@@ -1,12 +1,11 @@
 """What Cohere's replies tell about the calls after them, whatever was asked."""
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from cohere.core.api_error import ApiError
 
 from documents.upstream.metering import Spent
+from documents.upstream.waiting import retry_after
 
 # Seconds to leave the service alone after an answer that the next call would only repeat.
 REST = {401: 300.0, 402: 300.0, 403: 300.0, 404: 300.0, 429: 60.0, 498: 300.0}
@@ -35,22 +34,7 @@ def reason_of(error: ApiError) -> str:
 def asked_to_wait(error: ApiError) -> float | None:
     """Seconds, as its Retry-After says."""
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-    return retry_after(headers.get("retry-after", ""))
-
-
-def retry_after(value: str) -> float | None:
-    """Seconds, from seconds or an HTTP date (RFC 9110, 10.2.3)."""
-    try:
-        return max(float(value), 0.0)
-    except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
+    return retry_after(headers.get("retry-after"))
 
 
 def billed(response: Any, *, inputs: int = 0) -> Spent:

@@ -210,6 +210,26 @@ def test_a_failed_call_gives_its_dollars_back(settings, calendar):
     assert Allowance.objects.get().taken == 0
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [("a", "b", 0.003), ("b", "a", 0.001)],  # asked for, answered, paid
+        [("a", FREE, 0), ("a", "a", 0.002), (FREE, "a", 0.002)],
+        [(FREE, FREE, 0), ("a", "a", 0.004)],
+    ],
+)
+def test_whichever_model_answers_the_sum_is_right(settings, calendar, calls):
+    settings.OPENROUTER_DOLLARS_A_DAY, settings.OPENROUTER_CALLS_A_MINUTE = 1, 0
+    meter = meter_of("openrouter", calendar)
+    for asked, _answered, _paid in calls:
+        meter.admit("chat", model=asked)
+    for _asked, answered, paid in calls:
+        meter.record("chat", answered, Spent(cost=paid))
+    meter.ledger.flush()
+    assert Allowance.objects.get().taken == 0.004 * 10**9
+
+
 # The provider's own word
 
 
