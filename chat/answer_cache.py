@@ -26,6 +26,7 @@ from chat.prompting import version
 from chat.retrieval import Retriever
 from chat.turns import Turn, claim_json, passage_json
 from documents.index.base import IndexHit
+from documents.ledger import this_process
 from documents.models import Chunk
 from documents.passages import Passage
 from documents.threads import in_database_thread
@@ -84,7 +85,9 @@ async def recall(turn: Turn, retriever: Retriever, model: ChatModel) -> Remember
     """None: it was not asked before, or the content has changed since."""
     if not may_be_kept(turn):
         return None
-    return await _recall(turn, key_of(turn, retriever, model))
+    known = await _recall(turn, key_of(turn, retriever, model))
+    this_process.count_lookup("answers", found=known is not None)
+    return known
 
 
 async def keep(turn: Turn, retriever: Retriever, model: ChatModel) -> None:

@@ -18,8 +18,8 @@ from django.db import connections, transaction
 from django.db.models import F
 
 from documents import budgets
-from documents.upstream.metering import Operation, Spent
-from documents.usage import FREE, Allowance, ProviderUsage
+from documents.upstream.metering import Spent
+from documents.usage import CACHE, FOUND, FREE, NOT_FOUND, Allowance, ProviderUsage
 
 logger = logging.getLogger(__name__)
 
@@ -102,13 +102,15 @@ class Ledger:
         self._thread: threading.Timer | None = None
         self._warned: dict[tuple[str, str, str], date] = {}
 
-    def count(
-        self, provider: str, key: str, operation: Operation, model: str, spent: Spent
-    ) -> None:
+    def count(self, provider: str, key: str, operation: str, model: str, spent: Spent) -> None:
         row = Row(provider, key, operation, model[:200], self.now().astimezone(UTC).date())
         with self._lock:
             self._pages.counts.setdefault(row, Counts()).add(Counts.of(spent))
             self._write_later()
+
+    def count_lookup(self, of: str, *, found: bool) -> None:
+        """Of "answers" or "vectors" in the cache: what was found there needed no call."""
+        self.count(CACHE, "", of, FOUND if found else NOT_FOUND, Spent())
 
     def settle(self, share: Share, amount: int) -> None:
         """A call took so much more (or less) than was reserved for it."""

@@ -82,8 +82,12 @@ def _remembered(embedder: Embedder) -> Embedder:
     from django.core.cache import cache
 
     from documents.embedding.cached import CachedEmbedder
+    from documents.ledger import this_process
 
-    return CachedEmbedder(embedder, store=cache if settings.REDIS_URL else None)
+    def found(how: str) -> None:
+        this_process.count_lookup("vectors", found=how == "hit")
+
+    return CachedEmbedder(embedder, store=cache if settings.REDIS_URL else None, found=found)
 
 
 def cohere_embedder() -> Embedder:

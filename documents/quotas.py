@@ -7,12 +7,12 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from documents import budgets
 from documents.budgets import Budget
 from documents.ledger import used
-from documents.usage import Allowance, ProviderUsage
+from documents.usage import CACHE, FOUND, Allowance, ProviderUsage
 
 COUNTED = ("calls", "failed", "inputs", "tokens_in", "tokens_out", "cost")
 
@@ -73,6 +73,26 @@ def standings(now: datetime | None = None) -> list[Standing]:
     """Of the providers that are configured."""
     now = now or datetime.now(UTC)
     return [_standing(name, now) for name in budgets.PROVIDERS if _is_configured(name)]
+
+
+@dataclass(frozen=True)
+class Lookups:
+    """In the cache, this month: of "answers", or of "vectors" of questions."""
+
+    of: str
+    asked: int
+    found: int
+
+    @property
+    def percent(self) -> int:
+        return round(100 * self.found / self.asked)
+
+
+def lookups(now: datetime | None = None) -> list[Lookups]:
+    month = (now or datetime.now(UTC)).astimezone(UTC).date().replace(day=1)
+    rows = ProviderUsage.objects.since(CACHE, "", month).values("operation").order_by("operation")
+    counted = rows.annotate(asked=Sum("calls"), found=Sum("calls", filter=Q(model=FOUND)))
+    return [Lookups(row["operation"], row["asked"], row["found"] or 0) for row in counted]
 
 
 def _standing(provider: str, now: datetime) -> Standing:

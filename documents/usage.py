@@ -15,6 +15,9 @@ PROBE_AFTER = timedelta(minutes=59)
 # OpenRouter's free models (documents/budgets.py).
 FREE = Q(model__endswith=":free") | Q(model="openrouter/free")
 
+# What was looked up in the cache stands in the ledger like calls to a provider.
+CACHE, FOUND, NOT_FOUND = "cache", "found", "not found"
+
 
 class ProviderUsageQuerySet(models.QuerySet["ProviderUsage"]):
     def add_to(self, row: Mapping[str, Any], counts: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from documents.budgets import are_hard
 from documents.models import ProviderUsage
-from documents.quotas import standings
+from documents.quotas import lookups, standings
 
 
 @admin.register(ProviderUsage)
@@ -32,6 +32,8 @@ class ProviderUsageAdmin(admin.ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         if self.has_view_permission(request):
-            about = {"standings": standings(), "budgets_are_hard": are_hard()}
+            about = {
+                "standings": standings(), "budgets_are_hard": are_hard(), "lookups": lookups()
+            }  # fmt: skip
             extra_context = {**(extra_context or {}), **about}
         return super().changelist_view(request, extra_context)

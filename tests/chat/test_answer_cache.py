@@ -14,7 +14,9 @@ from chat.llm.base import ChatModelError
 from chat.llm.scripted import ScriptedModel
 from chat.models import Message
 from chat.pipeline import AnswerPipeline
+from documents.ledger import this_process
 from documents.models import Corpus, Document, IndexChange, TrustTier
+from documents.quotas import Lookups, lookups
 from documents.threads import in_database_thread
 from tests.chat.turns import events_of, new_turn
 
@@ -210,6 +212,14 @@ async def test_what_was_answered_before_needs_no_index(corpus, pipeline, monkeyp
     monkeypatch.setattr(pipeline.retriever.index, "search", None)
 
     assert (await ask(corpus, pipeline)).cached
+
+
+async def test_how_often_it_helped_is_counted(corpus, pipeline):
+    for _ in range(3):
+        await ask(corpus, pipeline)
+    await in_database_thread(this_process.flush)()
+
+    assert await in_database_thread(lookups)() == [Lookups("answers", asked=3, found=2)]
 
 
 async def test_it_can_be_switched_off(corpus, pipeline, settings):

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
+from documents import ledger
 from documents.models import ProviderUsage
 from documents.upstream.metering import Spent
 from tests.documents.metering import meter_of
@@ -87,3 +88,11 @@ def test_nobody_changes_the_record(admin):
 def test_without_providers_it_says_so(admin, settings):
     settings.COHERE_API_KEY = ""
     assert "No provider is configured" in page(admin)
+
+
+def test_it_shows_how_often_the_cache_helped(admin):
+    for found in (True, True, False):
+        ledger.this_process.count_lookup("vectors", found=found)
+    ledger.this_process.flush()
+
+    assert "vectors: 2 of 3 (67 %)." in page(admin)
