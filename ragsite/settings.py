@@ -501,12 +501,17 @@ CONTENT_SECURITY_POLICY = {
 
 # --- Logs: ids and sizes, not texts ---------------------------------------------------------------
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "documents.redaction.SafeReporterFilter"
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "line": {
+            "()": "documents.redaction.SafeFormatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        },
     },
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr},

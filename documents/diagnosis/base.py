@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
-from django.conf import settings
 from django.db import connections
 
+from documents.redaction import without_secrets
 from documents.upstream.http import sync_client
 
 logger = logging.getLogger(__name__)
@@ -22,11 +22,6 @@ Status = Literal["ok", "warning", "failed"]
 PATIENCE = 5.0  # seconds, for each probe
 HTTP_PATIENCE = 4.0
 SKEW = 30.0  # seconds that a clock may be wrong
-SECRETS = ("SECRET_KEY", "COHERE_API_KEY", "QDRANT_API_KEY", "OPENROUTER_API_KEY", "OPENAI_API_KEY")
-ADDRESSES = (
-    "DATABASE_URL", "REDIS_URL", "QDRANT_URL", "COHERE_BASE_URL", "OPENROUTER_BASE_URL",
-    "OPENAI_BASE_URL", "PROVIDER_PROXY",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,22 +107,6 @@ def _clock(visits: Visits) -> Iterator[Finding]:
 
 def _clean(finding: Finding) -> Finding:
     return Finding(finding.status, without_secrets(finding.says), without_secrets(finding.hint))
-
-
-def without_secrets(text: str) -> str:
-    for secret in secrets():
-        text = text.replace(secret, "***")
-    return text
-
-
-def secrets() -> list[str]:
-    """Of the settings, the longest first: one may hold another."""
-    found: set[str] = {str(getattr(settings, name)) for name in SECRETS}
-    for name in ADDRESSES:
-        address = urlsplit(str(getattr(settings, name)))
-        if address.password:
-            found |= {address.password, unquote(address.password)}
-    return sorted((secret for secret in found if len(secret) > 3), key=len, reverse=True)
 
 
 def shown(address: str) -> str:

@@ -11,6 +11,7 @@ from qdrant_client.common.client_exceptions import QdrantException, ResourceExha
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from documents.index.base import IndexTrouble, IndexUnavailable
+from documents.redaction import without_secrets
 from documents.upstream.waiting import retry_after
 
 CODES: dict[int, IndexTrouble] = {
@@ -84,6 +85,6 @@ def rate_limited(wait: float | None) -> IndexUnavailable:
 
 def reason(body: bytes) -> str:
     try:
-        return str(json.loads(body)["status"]["error"])[:300]
+        return without_secrets(str(json.loads(body)["status"]["error"]))[:300]
     except (ValueError, LookupError, TypeError):
         return "no reason given"

@@ -4,6 +4,7 @@ from typing import Any
 
 from cohere.core.api_error import ApiError
 
+from documents.redaction import without_secrets
 from documents.upstream.metering import Spent
 from documents.upstream.waiting import retry_after
 
@@ -28,7 +29,7 @@ def rest_after(error: ApiError) -> float | None:
 def reason_of(error: ApiError) -> str:
     body = error.body
     message = body.get("message") if isinstance(body, dict) else getattr(body, "message", body)
-    return str(message)[:300]
+    return without_secrets(str(message))[:300]
 
 
 def asked_to_wait(error: ApiError) -> float | None:

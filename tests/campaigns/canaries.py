@@ -50,6 +50,23 @@ CARELESS = (
     "import logging, os; logging.getLogger('chat').warning('%s', os.environ['COHERE_API_KEY'])"
 )
 
+# Django's page for errors, with a frame that has all of the secrets in its variables.
+TRACEBACK = """
+import os, sys
+from django.conf import settings
+from django.test import RequestFactory
+from django.views.debug import technical_500_response
+def careless():
+    key, url, everything = settings.COHERE_API_KEY, settings.DATABASE_URL, dict(os.environ)
+    raise RuntimeError("a mistake")
+try:
+    careless()
+except RuntimeError:
+    page = technical_500_response(RequestFactory().get("/"), *sys.exc_info()).content.decode()
+    assert "everything" in page and "COHERE_EMBED_MODEL" in page
+    print(page)
+"""
+
 
 @dataclass
 class Traces:
@@ -157,6 +174,7 @@ class Scene:
         self.command("ingest", "docs/decisions", "--corpus", "handbook", "--json")
         for command in (["check"], ["check", "--deploy"], ["reconcile", "--check"], ["doctor"]):
             self.command(*command)
+        self.command("shell", "-v0", "-c", TRACEBACK)
         self.command("ask", QUESTIONS[0], "--corpus", "handbook")
         self.collect()
         self.traces.add("git: files", git("grep", "-I", "--cached", "-h", "-e", "canary"))
@@ -264,7 +282,7 @@ class Scene:
 
 def told_back(request: Recorded) -> Reply:
     """An edge that repeats the request in its error, key and all."""
-    return json_reply({"message": f"invalid request: {request.headers}"}, 400)
+    return json_reply({"message": f"bad: {request.headers['authorization']}"}, 400)
 
 
 def told_back_by_a_model(request: Recorded) -> Reply:
