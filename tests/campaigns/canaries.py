@@ -45,10 +45,7 @@ MAKE_ADMIN = (
     "from django.contrib.auth import get_user_model as m; "
     f"m().objects.create_superuser({ADMIN[0]!r}, password={ADMIN[1]!r})"
 )
-# A line of a log as code that is careless would write it.
-CARELESS = (
-    "import logging, os; logging.getLogger('chat').warning('%s', os.environ['COHERE_API_KEY'])"
-)
+CARELESS = "import os; print(os.environ['COHERE_API_KEY'])"
 
 # Django's page for errors, with a frame that has all of the secrets in its variables.
 TRACEBACK = """
