@@ -61,7 +61,7 @@ class OpenAICompatibleModel:
         if bool(model) == bool(models) or len(models) > MAX_MODELS:
             raise ValueError(f"Give either one model or a list of at most {MAX_MODELS} models.")
         self.name = name or model or models[0]
-        self.provider = httpx.URL(base_url).host
+        self.provider = httpx.URL(base_url).netloc.decode()
         self._client, self._url = client, base_url.rstrip("/") + "/chat/completions"
         # httpx.Headers hides an Authorization header in its repr; a dict would not.
         self._headers = httpx.Headers(headers)

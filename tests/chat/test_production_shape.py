@@ -1,7 +1,5 @@
 """The production parts together, over real sockets: Cohere, OpenRouter and Qdrant's client."""
 
-import re
-
 import pytest
 from django.core.management import call_command
 
@@ -14,10 +12,10 @@ from documents.models import Corpus
 from documents.threads import in_database_thread
 from tests.chat.turns import events_of, new_turn
 from tests.conftest import PAGES
+from tests.production import FIRST_GROUP, cite_the_lamp
 from tests.standins import frames
 
 LAMP = "How often does the lamp turn?"
-FIRST_GROUP = ["vendor/primary", "vendor/second", "vendor/third"]
 KEYS = ("test-cohere-key", "sk-or-v1-test")
 
 
@@ -37,14 +35,6 @@ def production(transactional_db, settings, cohere_standin, openrouter_standin):
     yield openrouter_standin, cohere_standin
     documents.providers.reset()
     chat.providers.reset()
-
-
-def cite_the_lamp(body: dict) -> str:
-    """As a well-behaved model would: the marker of the passage that holds the answer."""
-    prompt = body["messages"][0]["content"]
-    passages = re.findall(r"<<< passage \[(\w+)\] from: [^\n]+\n(.*?)>>> end", prompt, re.DOTALL)
-    marker = next((m for m, text in passages if "twelve seconds" in text), "zzz")
-    return f"The lamp turns once in twelve seconds [{marker}]."
 
 
 @pytest.fixture

@@ -134,6 +134,11 @@ class StandIn:
     def requests_to(self, path: str) -> list[Recorded]:
         return [request for request in self.requests if request.path == path]
 
+    def calm(self) -> None:
+        """Nothing is scripted any more, and no request was seen."""
+        self._queues.clear()
+        self.requests.clear()
+
     @property
     def open_connections(self) -> int:
         return len(self._connections)
