@@ -86,7 +86,7 @@ def test_any_openai_compatible_server_will_do(settings):
     settings.OPENAI_BASE_URL, settings.OPENAI_MODEL = "http://127.0.0.1:11434/v1", "llama"
     (model,) = providers.get_chat_model().models
     assert isinstance(model, OpenAICompatibleModel)
-    assert model.provider == "127.0.0.1"
+    assert model.provider == "127.0.0.1:11434"  # what listens on another port is somebody else
 
 
 def test_behind_a_model_somebody_quotes_unless_that_is_switched_off(settings):
