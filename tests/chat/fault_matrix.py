@@ -6,6 +6,8 @@ makes each fault happen and holds what comes of it against these rows.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
 
 from tests.chat.faults import (
     BEFORE_THE_FIRST_WORD,
@@ -16,8 +18,8 @@ from tests.chat.faults import (
     LATE_DEATHS,
     MAY_PASS,
     ONE_EACH,
-    QDRANT_STATUSES,
     QDRANT_SHAPES,
+    QDRANT_STATUSES,
     RERANKS,
     STATUSES,
     Fault,
@@ -30,6 +32,7 @@ from tests.chat.faults import (
 )
 
 ALONE, BEFORE_ANOTHER, OTHER_ALONE = "OpenRouter", "OpenRouter, another server behind it", "another"
+EMBEDDING = "the limit of an embedding"  # no setting
 NO_VECTORS, NOT_RERANKED, NO_MODEL = "no_vectors", "not_reranked", "no_model"
 THE_MODELS, QUOTED, BEGINNING, A_PHRASE, NOTHING = (
     "the model's answer", "quoted sentences", "what was said so far", "a set phrase", "nothing",
@@ -94,7 +97,7 @@ ROWS = [
     Row(EMBED, on_the_wire("embed"), **BY_WORDS),
     Row(EMBED, replies("embed", COHERE_STATUSES), **BY_WORDS),
     Row(EMBED, replies("embed", EMBEDDINGS), **BY_WORDS),
-    Row(EMBED, {**silent("embed"), **late("embed", 4.0)}, waits={"embedding": 1}, **BY_WORDS),
+    Row(EMBED, {**silent("embed"), **late("embed", 4.0)}, waits={EMBEDDING: 1}, **BY_WORDS),
     Row(RERANK, on_the_wire("rerank"), **AS_FUSED),
     Row(RERANK, replies("rerank", COHERE_STATUSES), **AS_FUSED),
     Row(RERANK, replies("rerank", RERANKS), **AS_FUSED),
@@ -171,7 +174,7 @@ ROWS = [
     Row(SEVERAL, unreachable("cohere", "refused"), "degraded", embed=0, rerank=0,
         degraded=(NO_VECTORS, NOT_RERANKED)),
     Row(SEVERAL, unreachable("cohere", "stalled"), "degraded", embed=0, rerank=0,
-        degraded=(NO_VECTORS, NOT_RERANKED), waits={"embedding": 1, "RERANK_DEADLINE_MS": 1}),
+        degraded=(NO_VECTORS, NOT_RERANKED), waits={EMBEDDING: 1, "RERANK_DEADLINE_MS": 1}),
     Row(SEVERAL, both("Cohere and OpenRouter refuse connections", "cohere", "openrouter"),
         "degraded", QUOTED, degraded=(NO_VECTORS, NOT_RERANKED, NO_MODEL), embed=0, rerank=0,
         openrouter=0),
@@ -181,5 +184,53 @@ ROWS = [
 CASES = [(row, name) for row in ROWS for name in row.faults]
 
 
-def table() -> str:
-    return ""
+# --- As a page ------------------------------------------------------------------------------------
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
+HEAD = """# What comes of every fault
+
+<!-- Written by `python -m tests.chat.fault_matrix`; not by hand. -->
+
+Each fault below is made to happen over sockets, on stand-ins of the providers, by
+`tests/chat/test_fault_matrix.py`; what comes of it must be what stands here. Where nothing else is
+said, every call to the provider fails in the same way.
+
+In every case there is exactly one terminal event, `done` or `error`, and it is the last; and what
+is stored is what was shown since the last `restart`. (A message that cannot be saved at all stays
+`streaming`, without its text, until the next start ends it.) What the words mean is said in
+[events](handbook/integrate/events.md), what to do about it in
+[when a provider fails](handbook/operate/failures.md). A stand-in proves nothing about a provider's
+real limits, its TLS, or its pace.
+"""
+CALLS = ("embed", "search", "rerank", "openrouter", "other")
+OUTCOMES = ("answered", "partial", "refused", "degraded")
+
+
+def page() -> str:
+    """One table for each part that fails."""
+    parts = [HEAD]
+    for part, rows in groupby(ROWS, key=lambda row: row.fails):
+        parts.append(
+            f"## {part}\n\n"
+            "| fault | reader sees | text shown and stored | status | calls | limits that pass |\n"
+            "|---|---|---|---|---|---|\n" + "".join(map(line, rows))
+        )
+    return "\n".join(parts)
+
+
+def line(row: Row) -> str:
+    reader = f"`{row.reader}`" if row.reader in OUTCOMES else f"error `{row.reader}`"
+    if row.degraded:
+        reader += " (" + ", ".join(f"`{reason}`" for reason in row.degraded) + ")"
+    if row.restarts:
+        reader += f", after {row.restarts} `restart`" + "s" * (row.restarts > 1)
+    calls = [f"{count} {name}" for name in CALLS if (count := getattr(row, name))]
+    waits = [name if name == EMBEDDING else f"`{name}`" for name in row.waits]
+    stored = row.stored if row.stored == "nothing" else f"`{row.stored}`"
+    cells = ("; ".join(row.faults), reader, row.text, stored, ", ".join(calls) or "none",
+             ", ".join(waits) or "none")  # fmt: skip
+    return "| " + " | ".join(cells) + " |\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

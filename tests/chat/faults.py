@@ -13,8 +13,14 @@ from tests.standins import EMPTY_200, NEVER, NO_REPLY, RESET, StandIn, html_repl
 from tests.standins import frames as f
 from tests.standins.addresses import refusing, stalling
 from tests.standins.base import Recorded, Reply
-from tests.standins.cohere import EMBED, RERANK, error, invalid_token, payment_required
-from tests.standins.cohere import too_many_requests
+from tests.standins.cohere import (
+    EMBED,
+    RERANK,
+    error,
+    invalid_token,
+    payment_required,
+    too_many_requests,
+)
 from tests.standins.corrupt import CORRUPT_EMBEDDINGS, CORRUPT_RERANKS, corrupt
 from tests.standins.openrouter import CHAT
 
