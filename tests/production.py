@@ -1,6 +1,7 @@
 """The production shape on one machine: Cohere, Qdrant and two servers of models, over sockets."""
 
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Self
 
@@ -13,14 +14,17 @@ OTHER_MODEL = "local/writer"
 
 
 class Production:
-    """A context manager; `settings()` points the application to what runs."""
+    """A context manager; `settings()` points the application to what runs.
 
-    def __init__(self) -> None:
+    `server` makes each of the two servers of models.
+    """
+
+    def __init__(self, server: Callable[..., OpenRouterStandIn] = OpenRouterStandIn) -> None:
         from tests.standins.qdrant import QdrantStandIn  # only where the engine can be had
 
         self.cohere, self.qdrant = CohereStandIn(), QdrantStandIn()
-        self.openrouter = OpenRouterStandIn()
-        self.other = OpenRouterStandIn(api_key="sk-other-test")  # it speaks OpenAI's language
+        self.openrouter = server()
+        self.other = server(api_key="sk-other-test")  # it speaks OpenAI's language
         self.other.known = {OTHER_MODEL}
         for models in (self.openrouter, self.other):
             models.answer = cite_the_lamp
