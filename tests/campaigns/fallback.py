@@ -1,4 +1,4 @@
-"""A third of the models fails before its first word, others in every turn, each in a way of its own.
+"""A third of the models fails before its first word: in every turn others, each in its own way.
 
     python -m tests.campaigns.fallback --turns 1000 --seed 1
 
@@ -22,13 +22,21 @@ from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 from unittest import mock
 
 from chat.llm.fallback import MAX_CALLS
 from tests.campaigns.crashes import commit
-from tests.campaigns.readers import LAYOUTS, Told, ask_all, installed, layout, pipeline_of, prepare
+from tests.campaigns.readers import (
+    LAYOUTS,
+    Told,
+    ask_all,
+    installed,
+    layout,
+    pipeline_of,
+    prepare,
+    spread,
+)
 from tests.campaigns.stream_deaths import outcome_of
 from tests.campaigns.voices import BEFORE_THE_FIRST_WORD, SEEN_BY_OPENROUTER, Fate, Stage
 
@@ -61,7 +69,7 @@ class Campaign:
         self.passed_on = 0  # by OpenRouter itself
 
     def fate(self, turn: int, call: int, asked: list[str]) -> Fate:
-        """Of the models in a call, whoever serves, or fails in a way that OpenRouter does not see."""
+        """Of the models in a call, whoever serves, or fails in a way OpenRouter does not see."""
         failing = self.plans[turn].failing
         for model in asked:
             kind = failing.get(model, "")
@@ -92,7 +100,6 @@ class Campaign:
         whole = sum(self.is_whole(one) for one in told)
         calls = Counter(len(self.stage.calls[one.turn]) for one in told)
         kinds = Counter(kind for plan in self.plans.values() for kind in plan.failing.values())
-        times = sorted(one.seconds for one in told)
         wrong = Counter(wrong for one in told for wrong in self.violations(one))
         wrong["too few whole answers"] = int(whole < WANTED * len(told))
         return {
@@ -102,7 +109,7 @@ class Campaign:
             "ends": dict(Counter(map(outcome_of, told))),
             "calls": sum(number * times for number, times in calls.items()),
             "calls_a_turn": dict(sorted(calls.items())), "passed_on_by_openrouter": self.passed_on,
-            "seconds_of_a_turn": {"median": round(median(times), 2), "longest": round(times[-1], 2)},
+            "seconds_of_a_turn": spread(told),
             "violations": {name: count for name, count in wrong.items() if count},
             "seconds": round(seconds),
         }  # fmt: skip

@@ -10,7 +10,9 @@ import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
+from statistics import median
 from time import monotonic
 from typing import Any
 
@@ -148,6 +150,12 @@ async def look_up(told: list[Told]) -> None:
         one.stored = rows.get(start["message_id"], {}) if start else {}
 
 
+def spread(told: list[Told]) -> dict[str, float]:
+    """Seconds of a turn."""
+    times = sorted(one.seconds for one in told)
+    return {"median": round(median(times), 2), "longest": round(times[-1], 2)}
+
+
 # --- The place ------------------------------------------------------------------------------------
 
 
@@ -181,9 +189,7 @@ def installed(stage: Stage) -> Iterator[tuple[Any, Production]]:
             models.stage = stage
         (Path(place) / "lamp.md").write_text(PAGE)
         with layout(production, "one", quotes=True):
-            call_command(
-                "ingest", place, corpus="lighthouse", public=True, json=True, stdout=open(os.devnull, "w")
-            )
+            call_command("ingest", place, corpus="lighthouse", public=True, stdout=StringIO())
         yield Corpus.objects.get(slug="lighthouse"), production
 
 

@@ -21,18 +21,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 from unittest import mock
 
 from chat.llm.fallback import MAX_CALLS, PATIENCE
 from tests.campaigns.crashes import commit
 from tests.campaigns.readers import (
-    LIMITS,
     LONGEST,
     Told,
     ask_all,
@@ -41,12 +39,13 @@ from tests.campaigns.readers import (
     layout,
     pipeline_of,
     prepare,
+    spread,
 )
 from tests.campaigns.voices import DEATHS, PAGE, Call, Fate, Stage
 
 GUARDS = ("restart", "finish", "terminal", "deadlines")
 FIRST_TURN = 1000  # questions are about "watch 1000" and on
-OVER_THE_SERVER = ("two", True)  # the layout whose turns may go through the live server
+OVER_THE_SERVER = "two"  # the layout whose turns may go through the live server, quoting
 
 
 @dataclass(frozen=True)
@@ -60,25 +59,28 @@ class Plan:
     served: bool = False  # over the live server
 
 
-def plans_of(seed: int, each: int) -> dict[int, Plan]:
+def plans_of(seed: int, each: int, deaths: Sequence[str]) -> dict[int, Plan]:
     dice, plans = random.Random(seed), {}
-    firsts = [kind for kind in DEATHS for _ in range(each)]
+    firsts = [kind for kind in deaths for _ in range(each)]
     for number, first in enumerate(firsts, FIRST_TURN):
         dying = dice.choices([1, 2, 3], [5, 2, 3])[0]
-        kinds = (first, *dice.choices(list(DEATHS), k=dying - 1))
+        kinds = (first, *dice.choices(deaths, k=dying - 1))
         shares = tuple(dice.random() for _ in kinds)
         served = number % 10 == 0
-        name, quotes = (
-            OVER_THE_SERVER if served else (dice.choice(["one", "two", "many"]), dice.random() < 0.5)
-        )
+        name = OVER_THE_SERVER if served else dice.choice(["one", "two", "many"])
+        quotes = served or dice.random() < 0.5
         plans[number] = Plan(kinds, shares, name, quotes, served)
     return plans
 
 
 class Campaign:
-    def __init__(self, seed: int, each: int, without: str = "") -> None:
+    """`deaths` are the ways to die; by default all of them."""
+
+    def __init__(
+        self, seed: int, each: int, without: str = "", deaths: Sequence[str] = tuple(DEATHS)
+    ) -> None:
         self.seed, self.without = seed, without
-        self.plans = plans_of(seed, each)
+        self.plans = plans_of(seed, each, deaths)
         self.stage = Stage(self.fate)
 
     def fate(self, turn: int, call: int, asked: list[str]) -> Fate:
@@ -89,9 +91,12 @@ class Campaign:
 
     def run(self, *, server: bool = True) -> dict[str, Any]:
         began = time.monotonic()
-        with installed(self.stage) as (corpus, production), never_left_alone():
-            with layout(production, *OVER_THE_SERVER[:1], quotes=OVER_THE_SERVER[1]):
-                told = asyncio.run(self._ask(corpus, production, server))
+        with (
+            installed(self.stage) as (corpus, production),
+            never_left_alone(),
+            layout(production, OVER_THE_SERVER, quotes=True),
+        ):
+            told = asyncio.run(self._ask(corpus, production, server))
         return self.report(told, time.monotonic() - began)
 
     async def _ask(self, corpus: Any, production: Any, server: bool) -> list[Told]:
@@ -125,18 +130,18 @@ class Campaign:
             ends[outcome_of(one)] += 1
             if wrong and len(examples) < 5:
                 examples.append(f"turn {one.turn} ({plan.kinds}, {plan.layout}): {wrong}")
-        times = sorted(one.seconds for one in told)
         calls = Counter(len(self.stage.calls[one.turn]) for one in told)
         return {
             "seed": self.seed, "commit": commit(), "without": self.without, "turns": len(told),
             "over_the_server": sum(self.plans[one.turn].served for one in told),
+            "turns_by_first_death": dict(Counter(plan.kinds[0] for plan in self.plans.values())),
             "deaths": dict(Counter(
                 call.fate.kind for one in told for call in self.stage.calls[one.turn]
                 if call.fate.kind
             )),
             "ends": dict(ends), "calls_a_turn": dict(sorted(calls.items())),
             "restarts": sum(event["type"] == "restart" for one in told for event in one.events),
-            "seconds_of_a_turn": {"median": round(median(times), 2), "longest": round(times[-1], 2)},
+            "seconds_of_a_turn": spread(told),
             "limit_seconds": LONGEST, "violations": dict(found), "examples": examples,
             "seconds": round(seconds),
         }  # fmt: skip

@@ -54,7 +54,7 @@ def text_of(turn: int, call: int, marker: str) -> str:
 # --- How a stream dies ----------------------------------------------------------------------------
 
 FOR_EVER = [f.comment(), 0.1] * 600
-ODD = "data: {\"choices\": [{\"delta\": {\"content\": \"é".encode()[:-1]  # half of a character
+ODD = 'data: {"choices": [{"delta": {"content": "é'.encode()[:-1]  # half of a character
 DEATHS: dict[str, tuple[Chunk, ...]] = {
     "rst": (f.RESET_NOW,),
     "fin without finish": (f.CUT,),
