@@ -12,6 +12,7 @@ from documents.quotas import database_size
 
 OLDEST_POSTGRESQL = 150000
 LOCAL = ("", "localhost", "127.0.0.1", "::1")
+DIRECT_PATIENCE = 4  # seconds, whole ones
 NEARLY = 0.9  # of what the plan allows
 
 
@@ -50,6 +51,32 @@ def _postgresql() -> Iterator[Finding]:
         hint = "Add ?sslmode=require to DATABASE_URL."
         yield Finding("warning", "no TLS: passwords and texts travel in the clear", hint)
     yield _session_features(pooled)
+    yield from _direct(pooled)
+
+
+def _direct(pooled: bool) -> Iterator[Finding]:
+    """The way that migrations take."""
+    import psycopg
+
+    if not settings.DATABASE_DIRECT_URL:
+        if pooled:
+            hint = "Set DATABASE_DIRECT_URL to the same database without its pooler."
+            yield Finding("warning", "migrations have to pass the pooler", hint)
+        return
+    try:
+        with psycopg.connect(
+            settings.DATABASE_DIRECT_URL, connect_timeout=DIRECT_PATIENCE, autocommit=True
+        ) as direct:
+            row = direct.execute("SELECT pg_backend_pid()").fetchone()
+            greeted_by = direct.info.backend_pid
+    except psycopg.Error as error:
+        says = f"DATABASE_DIRECT_URL cannot be used ({type(error).__name__})"
+        yield Finding("failed", says, "Check it: migrations take this way.")
+        return
+    if row == (greeted_by,):
+        yield Finding("ok", "DATABASE_DIRECT_URL leads past the pooler")
+    else:
+        yield Finding("warning", "DATABASE_DIRECT_URL leads to a pooler, too")
 
 
 def _session_features(pooled: bool) -> Finding:

@@ -16,6 +16,7 @@ import chat.providers
 from documents import ledger, providers
 from documents.diagnosis import base
 from documents.models import ProviderUsage
+from tests.processes import same_database
 from tests.standins import NEVER, NO_REPLY, CohereStandIn, OpenRouterStandIn, html_reply, json_reply
 from tests.standins.cohere import MODELS, error
 from tests.standins.openrouter import KEY
@@ -212,6 +213,16 @@ def test_postgresql_is_held_against_the_size_of_the_plan(settings):
     assert "PostgreSQL" in said(doctor(), "database", "ok")
     settings.DATABASE_BYTES = 1_000_000
     assert "of 1.0 MB" in said(doctor(), "database", "warning")
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL")
+def test_the_way_past_a_pooler_is_tried(settings):
+    settings.DATABASE_DIRECT_URL = same_database()["DATABASE_URL"]
+    assert "DATABASE_DIRECT_URL leads past the pooler" in said(doctor(), "database", "ok")
+    settings.DATABASE_DIRECT_URL = "postgresql://ann:canary-pass@127.0.0.1:1/docs"
+    found = doctor()
+    assert "DATABASE_DIRECT_URL cannot be used" in said(found, "database", "failed")
+    assert "canary-pass" not in found.text
 
 
 @pytest.mark.skipif(not configured.REDIS_URL, reason="there is no Redis")

@@ -42,4 +42,4 @@ async def test_while_redis_is_away_each_process_counts_alone_and_the_log_says_so
     assert rates.take("reranks", 1, 2) == 0
     assert await rates.take_soon("reranks", 1, 2) == 0
     assert await rates.take_soon("reranks", 1, 2) > 0
-    assert [record.getMessage().split(";")[0] for record in caplog.records] == ["Redis is away"]
+    assert [record.getMessage().split(" (")[0] for record in caplog.records] == ["Redis is away"]

@@ -110,7 +110,7 @@ def test_needs_are_held_against_the_tier_of_the_settings(source, pipeline, setti
 
 
 def test_qdrant_is_planned_for_where_it_is_used(source, pipeline, settings):
-    settings.QDRANT_MEMORY_BYTES = 1_000_000_000
+    settings.QDRANT_MEMORY_BYTES, settings.QDRANT_DISK_BYTES = 1_000_000_000, 4_000_000_000
     settings.QDRANT_URL = "https://qdrant.example.org"
     memory, disk = [limit for limit in limits(plan_run(source, pipeline)) if "Qdrant" in limit.name]
     assert (memory.allowed, disk.allowed) == (1_000_000_000, 4_000_000_000)
