@@ -17,6 +17,7 @@ from tests.chat.faults import (
     EMBEDDINGS,
     LATE_DEATHS,
     MAY_PASS,
+    NEXT_GROUP,
     ONE_EACH,
     QDRANT_SHAPES,
     QDRANT_STATUSES,
@@ -31,7 +32,7 @@ from tests.chat.faults import (
     unreachable,
 )
 
-ALONE, BEFORE_ANOTHER, OTHER_ALONE = "OpenRouter", "OpenRouter, another server behind it", "another"
+ALONE, TWO_GROUPS, BEFORE_ANOTHER, OTHER_ALONE = "alone", "two groups", "before another", "another"
 EMBEDDING = "the limit of an embedding"  # no setting
 NO_VECTORS, NOT_RERANKED, NO_MODEL = "no_vectors", "not_reranked", "no_model"
 THE_MODELS, QUOTED, BEGINNING, A_PHRASE, NOTHING = (
@@ -69,6 +70,7 @@ RERANK = "Cohere, reranking"
 SEARCH = "Qdrant, searching"
 OPENROUTER = "OpenRouter, no other server behind it"
 UNQUOTED = "OpenRouter, with EXTRACTIVE_FALLBACK off"
+GROUPS = "OpenRouter, with more than three models"
 FOLLOWED = "OpenRouter, another server behind it"
 OTHER = "An OpenAI-compatible server alone"
 THE_DATABASE = "The database"
@@ -148,6 +150,11 @@ ROWS = [
         **ended("model_unavailable", BEGINNING, restarts=2, openrouter=3)),
     Row(UNQUOTED, replies("openrouter", LATE_DEATHS["after"]),
         waits={"MODEL_STALL_TIMEOUT": 1}, **ended("model_timeout", BEGINNING)),
+    # --- More models of OpenRouter than go into one call ---------------------------------------
+    Row(GROUPS, replies("openrouter", STATUSES["rejected"]), models=TWO_GROUPS, **BY_QUOTES),
+    Row(GROUPS, replies("openrouter", NEXT_GROUP, times=1), "answered", models=TWO_GROUPS,
+        openrouter=2),
+    Row(GROUPS, replies("openrouter", NEXT_GROUP), models=TWO_GROUPS, openrouter=2, **BY_QUOTES),
     # --- Another server behind ----------------------------------------------------------------
     Row(FOLLOWED, replies("openrouter", {**ONE_EACH, **MAY_PASS}), **BY_THE_OTHER),
     Row(FOLLOWED, silent("openrouter"), waits={"MODEL_FIRST_TOKEN_TIMEOUT": 1}, **BY_THE_OTHER),

@@ -27,6 +27,7 @@ from tests.chat.fault_matrix import (
     PAGE,
     QUOTED,
     THE_MODELS,
+    TWO_GROUPS,
     Row,
     page,
 )
@@ -34,7 +35,7 @@ from tests.chat.faults import BEGINNING as SAID_SO_FAR
 from tests.chat.faults import Bench
 from tests.chat.turns import events_of, new_turn
 from tests.conftest import PAGES
-from tests.production import Production, rebuild
+from tests.production import FIRST_GROUP, Production, rebuild
 
 LAMP = "How often does the lamp turn?"
 ANSWER = "The lamp turns once in twelve seconds [1]."
@@ -89,6 +90,8 @@ def bench(corpus, production, settings, monkeypatch):
 def configure(row: Row, bench: Bench) -> None:
     settings = bench.settings
     settings.EXTRACTIVE_FALLBACK = row.quotes
+    if row.models == TWO_GROUPS:
+        settings.OPENROUTER_MODELS = [*FIRST_GROUP, "openrouter/auto"]
     if row.models == OTHER_ALONE:
         settings.OPENROUTER_API_KEY = ""
     elif row.models != BEFORE_ANOTHER:
