@@ -53,6 +53,7 @@ class Production:
             "QDRANT_URL": self.qdrant.url,
             "QDRANT_API_KEY": self.qdrant.api_key,
             "QDRANT_TIMEOUT": 10,
+            "QDRANT_SEARCH_DEADLINE_MS": 10_000,
             "OPENROUTER_API_KEY": self.openrouter.api_key,
             "OPENROUTER_BASE_URL": self.openrouter.url,
             "OPENROUTER_MODELS": FIRST_GROUP,

@@ -10,7 +10,9 @@ from itertools import groupby
 from pathlib import Path
 
 from tests.chat.faults import (
+    ANSWERED_BADLY,
     BEFORE_THE_FIRST_WORD,
+    CLOSED,
     COHERE_STATUSES,
     DATABASE,
     DEATHS,
@@ -33,7 +35,7 @@ from tests.chat.faults import (
 )
 
 ALONE, TWO_GROUPS, BEFORE_ANOTHER, OTHER_ALONE = "alone", "two groups", "before another", "another"
-EMBEDDING = "the limit of an embedding"  # no setting
+EMBEDDING, CONNECTING = "the limit of an embedding", "the limit of a connection"  # no settings
 NO_VECTORS, NOT_RERANKED, NO_MODEL = "no_vectors", "not_reranked", "no_model"
 THE_MODELS, QUOTED, BEGINNING, A_PHRASE, NOTHING = (
     "the model's answer", "quoted sentences", "what was said so far", "a set phrase", "nothing",
@@ -105,13 +107,16 @@ ROWS = [
     Row(RERANK, replies("rerank", RERANKS), **AS_FUSED),
     Row(RERANK, {**silent("rerank"), **late("rerank", 4.0)},
         waits={"RERANK_DEADLINE_MS": 1}, **AS_FUSED),
-    Row(SEARCH, on_the_wire("search"), **UNSEARCHED),
+    # It may have been a kept connection that the server closed just then: once more.
+    Row(SEARCH, replies("search", CLOSED), **{**UNSEARCHED, "search": 2}),
+    Row(SEARCH, replies("search", CLOSED, times=1), "answered", search=2),
+    Row(SEARCH, replies("search", ANSWERED_BADLY), **UNSEARCHED),
     Row(SEARCH, replies("search", QDRANT_STATUSES), **UNSEARCHED),
     Row(SEARCH, replies("search", QDRANT_SHAPES), **UNSEARCHED),
     Row(SEARCH, {**silent("search"), **late("search", 4.0)},
-        waits={"QDRANT_TIMEOUT": 1}, **UNSEARCHED),
+        waits={"QDRANT_SEARCH_DEADLINE_MS": 1}, **UNSEARCHED),
     Row(SEARCH, unreachable("search", "refused"), **{**UNSEARCHED, "search": 0}),
-    Row(SEARCH, unreachable("search", "stalled"), waits={"QDRANT_TIMEOUT": 1},
+    Row(SEARCH, unreachable("search", "stalled"), waits={"QDRANT_SEARCH_DEADLINE_MS": 1},
         **{**UNSEARCHED, "search": 0}),
     # --- Models: before the first word --------------------------------------------------------
     Row(OPENROUTER, replies("openrouter", STATUSES["refused"]), **A_REFUSAL),
@@ -181,7 +186,7 @@ ROWS = [
     Row(SEVERAL, unreachable("cohere", "refused"), "degraded", embed=0, rerank=0,
         degraded=(NO_VECTORS, NOT_RERANKED)),
     Row(SEVERAL, unreachable("cohere", "stalled"), "degraded", embed=0, rerank=0,
-        degraded=(NO_VECTORS, NOT_RERANKED), waits={EMBEDDING: 1, "RERANK_DEADLINE_MS": 1}),
+        degraded=(NO_VECTORS, NOT_RERANKED), waits={CONNECTING: 1, "RERANK_DEADLINE_MS": 1}),
     Row(SEVERAL, both("Cohere and OpenRouter refuse connections", "cohere", "openrouter"),
         "degraded", QUOTED, degraded=(NO_VECTORS, NOT_RERANKED, NO_MODEL), embed=0, rerank=0,
         openrouter=0),
@@ -232,7 +237,7 @@ def line(row: Row) -> str:
     if row.restarts:
         reader += f", after {row.restarts} `restart`" + "s" * (row.restarts > 1)
     calls = [f"{count} {name}" for name in CALLS if (count := getattr(row, name))]
-    waits = [name if name == EMBEDDING else f"`{name}`" for name in row.waits]
+    waits = [f"`{name}`" if name.isupper() else name for name in row.waits]
     stored = row.stored if row.stored == "nothing" else f"`{row.stored}`"
     cells = ("; ".join(row.faults), reader, row.text, stored, ", ".join(calls) or "none",
              ", ".join(waits) or "none")  # fmt: skip

@@ -82,9 +82,8 @@ def replies(
     }
 
 
-WIRE = {
-    "connection reset": RESET,
-    "closed without a reply": NO_REPLY,
+CLOSED = {"connection reset": RESET, "closed without a reply": NO_REPLY}
+ANSWERED_BADLY = {
     "body cut short": json_reply({"results": [], "message": "x" * 100}).cut_after(30),
     "HTML page with 502": html_reply(502),
     "HTML page with 503": html_reply(503),
@@ -97,7 +96,7 @@ WIRE = {
 
 def on_the_wire(part: str) -> dict[str, Fault]:
     """What any HTTP service or a proxy in front of it may do."""
-    return replies(part, WIRE)
+    return replies(part, {**CLOSED, **ANSWERED_BADLY})
 
 
 def silent(part: str) -> dict[str, Fault]:

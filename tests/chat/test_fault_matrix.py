@@ -1,10 +1,8 @@
 """Every fault of every provider, made to happen; fault_matrix.py says what must come of it."""
 
 import asyncio
-import ssl
 from contextlib import ExitStack
 from dataclasses import dataclass
-from unittest import mock
 
 import pytest
 from django.core.management import call_command
@@ -16,11 +14,13 @@ from chat.models import Message
 from chat.phrases import REFUSED, phrase
 from chat.turns import Turn
 from documents.models import Corpus
+from documents.upstream.http import CONNECT
 from tests.chat.fault_matrix import (
     A_PHRASE,
     BEFORE_ANOTHER,
     BEGINNING,
     CASES,
+    CONNECTING,
     EMBEDDING,
     NOTHING,
     OTHER_ALONE,
@@ -40,7 +40,7 @@ from tests.production import FIRST_GROUP, Production, rebuild
 LAMP = "How often does the lamp turn?"
 ANSWER = "The lamp turns once in twelve seconds [1]."
 # In a row that waits for a limit, it is this short; everything else has all the time it needs.
-SHORT = {"QDRANT_TIMEOUT": 1, "RERANK_DEADLINE_MS": 800, "MODEL_TOTAL_TIMEOUT": 1.5}
+SHORT = {"QDRANT_SEARCH_DEADLINE_MS": 800, "RERANK_DEADLINE_MS": 800, "MODEL_TOTAL_TIMEOUT": 1.5}
 SECONDS = 0.8
 SLACK = 5.0  # seconds that a busy machine may add
 
@@ -54,9 +54,7 @@ def _django_db_helper() -> None:
 
 @pytest.fixture(scope="module")
 def production():
-    """Nobody here speaks TLS, whose context takes every client a twentieth of a second."""
-    context = ssl.create_default_context()
-    with Production() as running, mock.patch("ssl.create_default_context", lambda **_: context):
+    with Production() as running:
         yield running
 
 
@@ -97,6 +95,8 @@ def configure(row: Row, bench: Bench) -> None:
     elif row.models != BEFORE_ANOTHER:
         settings.OPENAI_API_KEY = settings.OPENAI_BASE_URL = ""
     for name in row.waits:
+        if name == CONNECTING:
+            continue
         if name == EMBEDDING:
             bench.monkeypatch.setattr("documents.providers.QUERY_TIMEOUT", SECONDS)
         else:
@@ -105,8 +105,12 @@ def configure(row: Row, bench: Bench) -> None:
 
 def longest(row: Row) -> float:
     """Seconds."""
-    limits = {**SHORT, "RERANK_DEADLINE_MS": SHORT["RERANK_DEADLINE_MS"] / 1000}
-    return SLACK + sum(times * limits.get(name, SECONDS) for name, times in row.waits.items())
+    limits = {CONNECTING: CONNECT, **SHORT}
+    waits = {name: limits.get(name, SECONDS) for name in row.waits}
+    return SLACK + sum(
+        times * (waits[name] / 1000 if name.endswith("_MS") else waits[name])
+        for name, times in row.waits.items()
+    )
 
 
 @dataclass(frozen=True)
