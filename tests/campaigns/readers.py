@@ -201,6 +201,7 @@ def layout(production: Production, name: str, *, quotes: bool) -> Iterator[None]
     openrouter, other = LAYOUTS[name]
     chosen = {**production.settings(), **LIMITS, "OPENROUTER_MODELS": openrouter,
               "OPENAI_MODEL": other[0] if other else "", "EXTRACTIVE_FALLBACK": quotes,
+              "COHERE_RERANKS_A_MINUTE": 0, "COHERE_INPUTS_A_MINUTE": 0,
               "ANSWER_CACHE_SECONDS": 0, "REWRITE_COPIES": False, "EVIDENCE_THRESHOLD": 1e-9,
               "QUESTIONS_PER_MINUTE": 10**9, "ANONYMOUS_QUESTIONS_PER_MINUTE": 10**9}  # fmt: skip
     if not openrouter:

@@ -22,11 +22,20 @@ def test_a_hundred_documents_pass_a_provider_that_refuses_and_a_kill(
     assert report["asked_to_wait"] > 0
 
 
-@pytest.mark.parametrize(("arrived_at", "early"), [(10.1, []), (10.9, [0.1]), (11.0, [])])
-def test_a_call_before_its_time_is_noticed_unless_it_was_on_its_way(arrived_at, early):
+@pytest.mark.parametrize(
+    ("arrived_at", "worker", "early"),
+    [
+        (10.01, "page0", [0.99]),
+        (10.9, "page0", [0.1]),
+        (10.1, "page1", []),  # it was on its way
+        (10.9, "page1", [0.1]),
+        (11.0, "page0", []),
+    ],
+)
+def test_a_call_before_its_time_is_noticed(arrived_at, worker, early):
     cohere = LimitedCohere(seed=1)
-    told = Attempt(("a",), arrived_at=10.0, phase=1, status=429, until=11.0)
+    told = Attempt(("page0-1",), 9.9, phase=1, status=429, until=11.0, told_at=10.0)
 
-    cohere.attempts = [told, Attempt(("b",), arrived_at, phase=1)]
+    cohere.attempts = [told, Attempt((f"{worker}-2",), arrived_at, phase=1)]
 
     assert cohere.early() == pytest.approx(early)
