@@ -42,28 +42,30 @@ async def write(
     else:
         return
     logger.warning("No model could write, so sentences are quoted (%s): %s", failure.code, failure)
-    if turn.text:
-        turn.forget()
-        yield Restart(MODEL_FAILED)
     turn.extractive, turn.degraded = True, [*turn.degraded, NO_MODEL]
     turn.trace["degraded"] = turn.degraded
     try:
-        async with aclosing(_written_by(quotes, turn, prompt)) as events:
+        async with aclosing(_written_by(quotes, turn, prompt, anew=bool(turn.text))) as events:
             async for event in events:
                 yield event
     except ChatModelError:
-        raise failure from None  # there is nothing to quote
+        raise failure from None  # there is nothing to quote: what was shown stays
 
 
-async def _written_by(model: ChatModel, turn: Turn, prompt: Prompt) -> AsyncGenerator[Event, None]:
-    """What the model marks becomes citations."""
+async def _written_by(
+    model: ChatModel, turn: Turn, prompt: Prompt, *, anew: bool = False
+) -> AsyncGenerator[Event, None]:
+    """What the model marks becomes citations. `anew`: in place of what was shown, which is
+    forgotten once there is something better."""
     stream = AnswerStream(prompt.passages, turn.retraction_notice)
     async with aclosing(model.stream(prompt)) as outputs:
         async for output in outputs:
-            if isinstance(output, Restarted):
+            if anew or isinstance(output, Restarted):
+                anew = False
                 turn.forget()
                 stream = AnswerStream(prompt.passages, turn.retraction_notice)
                 yield Restart(MODEL_FAILED)
+            if isinstance(output, Restarted):
                 continue
             if isinstance(output, Completion):
                 turn.model = output.model

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 import chat.providers
 from chat import turns
-from chat.events import Cited, Claims, Delta, Done, Error, Sources, Stage, Start
+from chat.events import Cited, Claims, Delta, Done, Error, Restart, Sources, Stage, Start
 from chat.llm.base import ChatModelError
 from chat.llm.scripted import ScriptedModel
 from chat.models import Citation, Claim, Conversation, Message
@@ -238,6 +238,19 @@ async def test_a_model_that_fails_ends_in_one_error(corpus, heard):
         "failed",
         "".join(heard).rstrip() and "Once in twelve ",
     )
+
+
+async def test_what_was_shown_stays_when_nobody_can_quote_in_its_place(corpus):
+    died = ChatModelError("the provider is down", code="incomplete")
+    nothing = ScriptedModel([ChatModelError("There is no sentence to quote")])
+    turn = await new_turn(corpus, LAMP)
+
+    events = await events_of(turn, replace(scripted("Once in ", died), quotes=nothing))
+
+    assert [event for event in events if isinstance(event, (Delta, Restart))] == [Delta("Once in ")]
+    assert events[-1].code == "model_incomplete"
+    message = await saved(turn)
+    assert (message.status, message.text) == ("failed", "Once in ")
 
 
 async def test_a_surprise_ends_in_one_error_that_says_nothing_of_it(corpus, caplog):
