@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connections
@@ -17,9 +16,10 @@ import documents.providers
 from chat import limits
 from documents import ledger, outages
 from documents.models import Corpus
-from tests.databases import reached_at
+from tests.databases import SERVER, THROUGH_POOLER, reached_at
 from tests.live import running_server
 from tests.standins.fixtures import *  # noqa: F403
+from tests.standins.pgbouncer import PgBouncer
 
 PAGES = {
     "index.md": "# Lighthouse\n\nLighthouse keeps a log of every ship that passes the coast.\n",
@@ -47,14 +47,16 @@ A_TEST_TAKES = 10.0  # seconds, at most
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
-    """With TEST_PGBOUNCER=1 the database is made directly, and then reached through the pooler."""
-    pooler = getattr(settings, "POOLER", None)
-    if pooler is None:
+    """With TEST_PGBOUNCER=1 the database is made directly, and then reached through the pooler.
+
+    Five connections: tests with many threads get along with them. The pooler ends first, as its
+    connections would keep the database from being dropped.
+    """
+    if not THROUGH_POOLER:
         yield
         return
-    with reached_at("127.0.0.1", pooler.port):
+    with PgBouncer(*SERVER, size=5, wait=10) as pooler, reached_at("127.0.0.1", pooler.port):
         yield
-    pooler.stop()  # its connections would keep the database from being dropped
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,8 @@ from django.db import connections
 
 ADDRESS = urlsplit(os.environ.get("TEST_DATABASE_URL", ""))
 SERVER = (ADDRESS.hostname or "127.0.0.1", ADDRESS.port or 5432)
+# Everything goes through a pooler then, but for what makes and drops the test's database.
+THROUGH_POOLER = bool(ADDRESS.hostname) and os.environ.get("TEST_PGBOUNCER") == "1"
 OTHERS = "datname = current_database() AND pid <> pg_backend_pid()"
 
 on_postgresql = pytest.mark.skipif(not ADDRESS.hostname, reason="needs TEST_DATABASE_URL")

@@ -22,13 +22,6 @@ os.environ["HTTPS"] = os.environ["DEBUG"] = os.environ["FREE_TIER"] = "0"
 os.environ["BUDGETS"] = "hard"
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 50
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
-if os.environ["DATABASE_URL"] and os.environ.get("TEST_PGBOUNCER") == "1":
-    # Everything through a pooler of this process's own, but for what makes the test's database.
-    from tests.databases import SERVER
-    from tests.standins.pgbouncer import for_this_process
-
-    os.environ["DATABASE_DIRECT_URL"] = os.environ["DATABASE_URL"]
-    POOLER = for_this_process(*SERVER)
 worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 if redis_url := os.environ.get("TEST_REDIS_URL", ""):
     # Each worker has a database of its own: tests empty theirs.

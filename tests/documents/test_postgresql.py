@@ -12,7 +12,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.conf import settings
 from django.db import (
     IntegrityError,
     InternalError,
@@ -35,6 +34,13 @@ from tests.standins.pgbouncer import PgBouncer, is_installed
 pytestmark = [on_postgresql, pytest.mark.django_db(transaction=True)]
 
 PASS, REFUSE = Trouble(), Trouble("refuse")
+
+
+@pytest.fixture(autouse=True)
+def direct(transactional_db):
+    """Also when the other tests go through a pooler."""
+    with reached_at(*SERVER):
+        yield
 
 
 @pytest.fixture
@@ -256,11 +262,6 @@ def test_a_connection_that_broke_has_one_name(error, told_as):
 
 
 # A pooler
-
-
-@pytest.mark.skipif(not hasattr(settings, "POOLER"), reason="needs TEST_PGBOUNCER=1")
-def test_the_whole_suite_goes_through_the_pooler_when_it_is_told_to():
-    assert connection.settings_dict["PORT"] == settings.POOLER.port
 
 
 @pytest.mark.skipif(not is_installed(), reason="needs pgbouncer")

@@ -20,7 +20,7 @@ from documents.models import Chunk, Corpus, Source
 from ingestion.leases import SourceBusy, leased
 from tests.chat.turns import events_of, new_turn
 from tests.conftest import PAGES
-from tests.databases import ADDRESS, SERVER, on_postgresql, reached_at
+from tests.databases import ADDRESS, SERVER, THROUGH_POOLER, on_postgresql, reached_at
 from tests.processes import environment, manage
 from tests.standins.pgbouncer import PgBouncer, is_installed
 
@@ -84,6 +84,11 @@ def in_thread(act):
             connections.close_all()
 
     return do
+
+
+@pytest.mark.skipif(not THROUGH_POOLER, reason="needs TEST_PGBOUNCER=1")
+def test_the_whole_suite_goes_through_one_when_it_is_told_to():
+    assert connection.settings_dict["PORT"] not in ("", SERVER[1])
 
 
 def test_all_paths_at_once_work_through_a_pooler_and_leave_nothing(

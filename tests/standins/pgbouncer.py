@@ -4,14 +4,12 @@ Debian's is 1.18: like Neon's it refuses `options`, and unlike it it knows no pr
 the protocol, so whoever gets along with this one gets along with both.
 """
 
-import atexit
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -94,14 +92,6 @@ class PgBouncer:
         except OSError:
             return False
         return True
-
-
-@cache
-def for_this_process(host: str, server_port: int) -> PgBouncer:
-    """For as long as it lives; with a pool that tests with many threads get along with."""
-    bouncer = PgBouncer(host, server_port, size=5, wait=10).__enter__()
-    atexit.register(bouncer.__exit__, None, None, None)
-    return bouncer
 
 
 def free_port() -> int:
