@@ -1,8 +1,10 @@
 """Fixtures that every test may use. No test opens a socket beyond this machine."""
 
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -59,8 +61,27 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def shared_qdrant() -> Iterator[Any]:
+    """With TEST_QDRANT=1 every test has its index there, over a socket."""
+    from tests.standins.qdrant import QdrantStandIn
+
+    with QdrantStandIn(remember=False) as server:
+        yield server
+
+
 @pytest.fixture(autouse=True)
-def fresh_providers() -> Iterator[None]:
+def index_over_a_socket(request: pytest.FixtureRequest) -> None:
+    if os.environ.get("TEST_QDRANT") == "1":
+        server = request.getfixturevalue("shared_qdrant")
+        server.forget()
+        chosen = request.getfixturevalue("settings")
+        chosen.QDRANT_URL, chosen.QDRANT_API_KEY = server.url, server.api_key
+        chosen.QDRANT_TIMEOUT, chosen.QDRANT_SEARCH_DEADLINE_MS = 20, 10_000  # a busy machine
+
+
+@pytest.fixture(autouse=True)
+def fresh_providers(index_over_a_socket: None) -> Iterator[None]:
     """Limits, caches and the private index replica of one test are not those of the next."""
     outages.redis.error = outages.postgresql.error = None
     cache.clear()

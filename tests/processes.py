@@ -27,13 +27,15 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def same_database() -> dict[str, str]:
-    """The environment of a process that works on the database of this test."""
+    """The environment of a process that works on the database, and the index, of this test."""
     database = connection.settings_dict
+    index = {name: getattr(settings, name) for name in ("QDRANT_URL", "QDRANT_API_KEY")}
     if connection.vendor == "sqlite":
-        return environment(DATABASE_URL=f"sqlite:///{database['NAME']}")
+        return environment(DATABASE_URL=f"sqlite:///{database['NAME']}", **index)
     account = f"{database['USER']}:{database['PASSWORD']}".rstrip(":")
     address = f"{database['HOST']}:{database['PORT'] or 5432}"
-    return environment(DATABASE_URL=f"postgresql://{account}@{address}/{database['NAME']}")
+    url = f"postgresql://{account}@{address}/{database['NAME']}"
+    return environment(DATABASE_URL=url, **index)
 
 
 def manage(*arguments: object, env: dict[str, str]) -> subprocess.CompletedProcess[str]:

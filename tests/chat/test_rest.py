@@ -7,8 +7,8 @@ from django.test import AsyncClient, Client
 from chat.context import ON_PAGE, WEIGHTS
 from chat.models import ApiKey, Conversation, Message
 from documents.index.base import IndexUnavailable
-from documents.index.embedded import EmbeddedIndex
 from documents.models import Corpus
+from documents.providers import get_index
 from documents.threads import in_database_thread
 from tests.chat.clients import JSON, ask_json, start_conversation, token_of
 
@@ -262,7 +262,7 @@ def test_a_search_without_its_index_says_when_to_come_back(corpus, monkeypatch):
     async def away(*args: object, **options: object) -> None:
         raise IndexUnavailable("too much", code="rate_limited", retry_after=29.5)
 
-    monkeypatch.setattr(EmbeddedIndex, "search", away)
+    monkeypatch.setattr(type(get_index()), "search", away)
     reply = search(Client(), query="lamp")
     assert (reply.status_code, reply.json()["code"]) == (503, "search_unavailable")
     assert reply["Retry-After"] == "30"
