@@ -34,6 +34,7 @@ from email.utils import formatdate
 from math import ceil
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -275,20 +276,17 @@ def patch(without: str, hasty: bool) -> None:
         import django
 
         django.setup()
-        from documents.index.qdrant_collection import QdrantCollection
-        from ingestion.pipeline import IngestionPipeline
+        import ingestion.pipeline as pipeline
+        from documents.index.qdrant import QdrantIndex
 
-        present = QdrantCollection.present
-        prepare = IngestionPipeline.prepare
+        pipeline.known_documents = lambda source: {}
+        preparing = pipeline.IngestionPipeline.prepare
 
         def prepared(self: Any, *arguments: Any) -> Any:
-            QdrantCollection.present = lambda self, ids: set()  # type: ignore[method-assign]
-            try:
-                return prepare(self, *arguments)
-            finally:
-                QdrantCollection.present = present  # type: ignore[method-assign]
+            with mock.patch.object(QdrantIndex, "present", lambda self, ids: set()):
+                return preparing(self, *arguments)
 
-        IngestionPipeline.prepare = prepared  # type: ignore[method-assign]
+        pipeline.IngestionPipeline.prepare = prepared  # type: ignore[method-assign]
 
 
 # --- The place ------------------------------------------------------------------------------------
