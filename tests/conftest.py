@@ -93,12 +93,19 @@ def fresh_providers(index_over_a_socket: None) -> Iterator[None]:
     ledger.this_process.pause = None
     ledger.this_process.forget()
     yield
+    if (client := getattr(_made(documents.providers.get_index), "client", None)) is not None:
+        client.close()  # of Qdrant
     ledger.this_process.forget()  # the end of the process would write it into another database
     documents.providers.get_index.cache_clear()
     connections.close_all()
     if hasattr(connections["default"], "close_pool"):
         # Django's test clients leave the connection of each request's thread open.
         connections["default"].close_pool()
+
+
+def _made(provider: Any) -> Any:
+    """What it has made; nothing is made for that."""
+    return provider() if provider.cache_info().currsize else None
 
 
 @pytest_asyncio.fixture(autouse=True)

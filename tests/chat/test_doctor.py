@@ -16,7 +16,7 @@ import chat.providers
 from documents import ledger, providers
 from documents.diagnosis import base
 from documents.models import ProviderUsage
-from tests.processes import same_database
+from tests.databases import SERVER
 from tests.standins import NEVER, NO_REPLY, CohereStandIn, OpenRouterStandIn, html_reply, json_reply
 from tests.standins.cohere import MODELS, error
 from tests.standins.openrouter import KEY
@@ -217,7 +217,8 @@ def test_postgresql_is_held_against_the_size_of_the_plan(settings):
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL")
 def test_the_way_past_a_pooler_is_tried(settings):
-    settings.DATABASE_DIRECT_URL = same_database()["DATABASE_URL"]
+    (host, port), name = SERVER, connection.settings_dict["NAME"]
+    settings.DATABASE_DIRECT_URL = f"postgresql://postgres@{host}:{port}/{name}"
     assert "DATABASE_DIRECT_URL leads past the pooler" in said(doctor(), "database", "ok")
     settings.DATABASE_DIRECT_URL = "postgresql://ann:canary-pass@127.0.0.1:1/docs"
     found = doctor()

@@ -168,6 +168,7 @@ async def test_of_a_text_in_two_versions_the_more_trusted_one_is_shown(transacti
         facts = {"title": "Lamp", "trust_tier": "community"}
         (old,) = publish(source, "1.0/lamp", [text], **facts)[1]
         (new,) = publish(source, "2.0/lamp", [text], **{**facts, "trust_tier": "official"})[1]
+        get_index().prepare()
         index(get_index(), get_embedder(), [old, new])
         return old.pk, new.pk
 

@@ -51,6 +51,5 @@ def points(embedder: DocumentEmbedder | None, chunks: Sequence[Chunk]) -> list[I
 
 
 def index(writer: IndexWriter, embedder: DocumentEmbedder | None, chunks: Sequence[Chunk]) -> None:
-    writer.prepare()
     writer.upsert(points(embedder, chunks))
     writer.drain()

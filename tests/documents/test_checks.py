@@ -20,7 +20,8 @@ from tests.documents.builders import make_source, publish
 
 
 @pytest.fixture(autouse=True)
-def fresh():
+def fresh(settings):
+    settings.QDRANT_URL = settings.QDRANT_API_KEY = ""
     documents.providers.reset()
     yield
     documents.providers.reset()

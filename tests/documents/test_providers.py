@@ -72,6 +72,8 @@ def test_the_local_embedder_is_the_one_that_embeds(settings: Settings) -> None:
 
 
 def test_the_index(settings: Settings) -> None:
+    settings.QDRANT_URL = ""
+    providers.reset()
     assert isinstance(providers.get_index(), EmbeddedIndex)
     settings.QDRANT_URL = "http://127.0.0.1:1"
     providers.reset()

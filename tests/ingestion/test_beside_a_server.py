@@ -35,7 +35,9 @@ def beside(*arguments):
 
 
 def beside_in_python(code):
-    beside("shell", "--verbosity=0", "-c", f"from documents.models import *; {code}")
+    """As the admin does: the index is told of the change."""
+    models, index = "from documents.models import *", "from documents.providers import get_index"
+    beside("shell", "--verbosity=0", "-c", f"{models}; {index}; {code}; get_index().drain()")
 
 
 def test_a_page_that_is_ingested_meanwhile_is_found(search, site):

@@ -36,6 +36,7 @@ DONE = 5  # pages of the source
 def queue(tmp_path, settings, monkeypatch):
     """The real one, empty; nobody takes anything off it."""
     settings.WORKER = "external"
+    settings.QDRANT_URL = ""  # as the pipeline of these tests has it
     storage = new_storage(tmp_path)
     monkeypatch.setattr(HUEY, "storage", storage)
     monkeypatch.setattr(tasks, "_patience", tasks._Patience())
