@@ -117,5 +117,12 @@ def is_free(model: str) -> bool:
 
 
 def _served(asked: Sequence[str], name: str) -> str:
-    """As we call it: a reply may name a dated version of what was asked for."""
-    return next((model for model in asked if name.startswith(model.partition(":")[0])), asked[0])
+    """As we call it: a reply may name a dated version of what was asked for. "v/one-mini" is none
+    of "v/one" where both were asked, and "v/one:free" is not "v/one"."""
+
+    def likeness(model: str) -> tuple[bool, int, bool]:
+        stem = model.partition(":")[0]
+        return model == name, len(stem) if name.startswith(stem) else 0, is_free(model) is free
+
+    free = is_free(name)
+    return max(asked, key=likeness)

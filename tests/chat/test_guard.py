@@ -112,6 +112,22 @@ async def test_without_budget_nobody_is_called(guard, books):
     assert books.told == []
 
 
+@pytest.mark.parametrize(
+    ("asked", "named", "served"),
+    [
+        (["v/one", "v/one-mini"], "v/one-mini", "v/one-mini"),
+        (["v/one", "v/one-mini"], "v/one-mini-2026-01-01", "v/one-mini"),
+        (["v/one:free", "v/one"], "v/one", "v/one"),
+        (["v/one:free", "v/one"], "v/one-2026-01-01", "v/one"),
+        (["v/one", "v/one:free"], "v/one-2026-01-01:free", "v/one:free"),
+        (["v/one", "v/two"], "nobody/asked-for", "v/one"),
+    ],
+)
+async def test_of_models_with_similar_names_the_right_one_served(asked, named, served, books):
+    Guard("openrouter.ai", asked, meter=books).answered(asked, Completion(named, "stop"))
+    assert [model for model, _spent in books.told] == [served]
+
+
 @pytest.mark.parametrize("end", ["cancelled", "answered", "failed"])
 async def test_a_trial_ends_with_its_call(guard, monkeypatch, end):
     await fail(guard, FAILURES)
