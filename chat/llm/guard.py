@@ -47,7 +47,7 @@ class Guard:
             if (not is_free(model) or self.free.allows()) and self.circuits[model].allows()
         ]
         if not asked:
-            self.provider.gave_up()
+            self.left(asked)
             raise self._left_alone(min(self.circuits.values(), key=lambda one: one.retry_after))
         try:
             await self.meter.admit_soon("chat", model=asked[0])

@@ -1,5 +1,6 @@
 """Guard: which of a provider's models are asked now, and what each call teaches about them."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -126,6 +127,16 @@ async def test_without_budget_nobody_is_called(guard, books):
 async def test_of_models_with_similar_names_the_right_one_served(asked, named, served, books):
     Guard("openrouter.ai", asked, meter=books).answered(asked, Completion(named, "stop"))
     assert [model for model, _spent in books.told] == [served]
+
+
+async def test_a_trial_of_free_models_that_came_to_no_call_is_given_back(monkeypatch):
+    guard = Guard("openrouter.ai", ["v/two:free"])
+    guard.free.failed(rest=10.0)
+    guard.circuits["v/two:free"].failed(rest=3600.0)
+    monkeypatch.setattr(guard.free, "now", lambda: time.time() + 11.0)
+
+    assert not (await refusal_of(guard)).called
+    assert guard.free.allows()
 
 
 @pytest.mark.parametrize("end", ["cancelled", "answered", "failed"])
