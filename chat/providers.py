@@ -6,6 +6,7 @@ or a test may see several.
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from chat.llm.fallback import MAX_CALLS
 from chat.llm.guard import MAX_MODELS, Guard
 from chat.models import AnswerModel
 from chat.reranking.base import Reranker
+from documents.budgets import is_free
 from documents.providers import breaker, meter
 from documents.threads import in_database_thread
 
@@ -161,7 +163,8 @@ def models_asked(chosen: Mapping[str, Sequence[str]]) -> list[tuple[str, list[st
     calls = MAX_CALLS - bool(_openai_url())  # one is kept for the other provider
     asked = []
     if settings.OPENROUTER_API_KEY:
-        asked.append((OPENROUTER, _names(openrouter)[: calls * MAX_MODELS]))
+        names = [name for call in _by_call(_names(openrouter))[:calls] for name in call]
+        asked.append((OPENROUTER, names))
     if _openai_url():
         asked.append((OPENAI, _names(openai)[:MAX_CALLS]))
     return asked
@@ -171,8 +174,17 @@ def _names(listed: Sequence[str]) -> list[str]:
     return [name.strip() for name in listed if name.strip()]
 
 
+def _by_call(slugs: Sequence[str]) -> list[list[str]]:
+    """Groups of three. None holds free models and others: a call is admitted by one budget, and
+    whichever of its models OpenRouter takes must not use up another."""
+    alike = [list(run) for _free, run in groupby(slugs, is_free)]
+    return [
+        run[first : first + MAX_MODELS] for run in alike for first in range(0, len(run), MAX_MODELS)
+    ]
+
+
 def _openrouter_models(slugs: Sequence[str] | None) -> Iterator[ChatModel]:
-    """Groups of three, one call each."""
+    """One for each call."""
     if slugs is None:
         return
     if not slugs:
@@ -180,8 +192,7 @@ def _openrouter_models(slugs: Sequence[str] | None) -> Iterator[ChatModel]:
     from chat.llm.openai_compatible import OpenAICompatibleModel
 
     client = _once("client", _model_client)
-    for first in range(0, len(slugs), MAX_MODELS):
-        group = slugs[first : first + MAX_MODELS]
+    for group in _by_call(slugs):
         yield OpenAICompatibleModel(
             client,
             settings.OPENROUTER_BASE_URL,

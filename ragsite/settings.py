@@ -349,7 +349,8 @@ RERANK_DEADLINE_MS = env.int("RERANK_DEADLINE_MS", default=300)
 
 OPENROUTER_API_KEY = env("OPENROUTER_API_KEY", default="")
 OPENROUTER_BASE_URL = env("OPENROUTER_BASE_URL", default="https://openrouter.ai/api/v1")
-# Tried in this order. Up to three go to OpenRouter in one call, the rest in calls of their own.
+# Tried in this order. Up to three go to OpenRouter in one call, the rest in calls of their own;
+# free models and others never share one.
 OPENROUTER_MODELS = env.list("OPENROUTER_MODELS", default=["openrouter/auto"])
 # "deny" keeps prompts from providers that train on them; most ":free" models need "allow".
 OPENROUTER_DATA_COLLECTION = env("OPENROUTER_DATA_COLLECTION", default="deny")

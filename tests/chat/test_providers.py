@@ -11,6 +11,8 @@ from chat.llm.fallback import FallbackModel
 from chat.llm.openai_compatible import OpenAICompatibleModel
 from chat.reranking.cohere import CohereReranker
 from chat.reranking.passthrough import KeepOrder
+from documents.providers import meter
+from documents.threads import in_database_thread
 from tests.chat.samples import answer_of, passage
 
 
@@ -80,6 +82,35 @@ def test_more_models_make_more_calls_and_one_is_kept_for_the_other_provider(sett
     chain = providers.get_chat_model()
     assert isinstance(chain, FallbackModel)
     assert [model.name for model in chain.models] == ["v/m0", "v/m3", "llama"]
+
+
+def test_free_models_and_others_are_asked_in_calls_of_their_own(settings):
+    settings.OPENROUTER_API_KEY = "key"
+    settings.OPENROUTER_MODELS = ["v/a:free", "v/b:free", "v/c", "v/d", "v/e", "v/f", "v/g:free"]
+    asked = dict(providers.models_asked({}))["openrouter"]
+    assert [model.name for model in providers.get_chat_model().models] == ["v/a:free", "v/c", "v/f"]
+    assert asked == settings.OPENROUTER_MODELS[:6]
+
+
+async def test_with_the_free_calls_used_up_the_others_are_asked(openrouter, settings, corpus):
+    settings.OPENROUTER_MODELS = ["vendor/primary:free", "vendor/second"]
+    openrouter.known.add("vendor/primary:free")
+    settings.BUDGETS, settings.OPENROUTER_FREE_CALLS_A_DAY = "hard", 1
+    for _question in range(2):
+        await answer_of(providers.get_chat_model())
+    first, second = openrouter.chats()
+    assert first.json["models"] == ["vendor/primary:free"]
+    assert second.json["models"] == ["vendor/second"]
+
+
+async def test_a_call_of_free_models_cannot_spend_dollars(openrouter, settings, corpus):
+    settings.OPENROUTER_MODELS = ["vendor/primary:free", "vendor/second"]
+    openrouter.known.add("vendor/primary:free")
+    settings.BUDGETS, settings.OPENROUTER_DOLLARS_A_DAY = "hard", 0.0001
+    await in_database_thread(meter("openrouter").admit)("chat", model="vendor/second")
+    for _question in range(2):
+        await answer_of(providers.get_chat_model())
+    assert [call.json["models"] for call in openrouter.chats()] == [["vendor/primary:free"]] * 2
 
 
 def test_any_openai_compatible_server_will_do(settings):
