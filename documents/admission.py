@@ -175,6 +175,8 @@ class LedgerMeter:
                 self._dearest[operation, model] = cost
             waiting = self._held.get(operation)
             held = waiting.popleft() if waiting and (cost or not budgets.is_free(model)) else {}
+        if spent.cost is None and not spent.failed:
+            return  # a reader who left is billed for what was written: as much as was reserved
         dollars = [budget for budget in self._hard(model) if budget.unit == "dollars"]
         for share in held or [self._share(budget, self.now()) for budget in dollars if cost]:
             self.ledger.settle(share, int(cost * budgets.BILLION) - held.get(share, 0))

@@ -211,6 +211,17 @@ def test_a_failed_call_gives_its_dollars_back(settings, calendar):
 
 
 @pytest.mark.django_db
+def test_a_call_whose_price_nobody_told_costs_what_was_reserved(settings, calendar):
+    settings.OPENROUTER_DOLLARS_A_DAY = 0.05
+    meter = meter_of("openrouter", calendar)
+    spend(meter, "chat", cost=0.02)
+    spend(meter, "chat")  # its reader left before the end
+    assert Allowance.objects.get().taken == 0.04 * 10**9
+    with pytest.raises(BudgetExhausted):
+        meter.admit("chat", model="m")
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     "calls",
     [
