@@ -105,7 +105,7 @@ def key_of(turn: Turn, retriever: Retriever, model: ChatModel) -> str:
     """Whatever an answer depends on. The question is in it as a hash alone."""
     scope = {name: sorted(values) for name, values in asdict(turn.scope).items()}
     depends_on = [
-        FORMAT, scope, turn.revision, turn.language, " ".join(turn.question.split()).casefold(),
+        FORMAT, scope, turn.revision, turn.language, _as_typed(turn.question),
         str(retriever.index.space), retriever.fetch_k, retriever.top_k,
         getattr(retriever.reranker, "name", ""), model.name, version("answer"),
         settings.FUSION, settings.EVIDENCE_THRESHOLD, settings.COPY_LIMIT_WORDS,
@@ -113,6 +113,13 @@ def key_of(turn: Turn, retriever: Retriever, model: ChatModel) -> str:
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
     return f"answer:{digest}"
+
+
+def _as_typed(question: str) -> str:
+    """But for spaces, and for the case of its first letter. That of others counts: an option -v is
+    another than -V, and a `Path` is no `path`."""
+    words = " ".join(question.split())
+    return words[:1].lower() + words[1:]
 
 
 @in_database_thread

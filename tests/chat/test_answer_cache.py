@@ -57,6 +57,15 @@ async def test_the_same_question_gets_the_same_answer_without_a_call(corpus, pip
         assert getattr(again, name) == getattr(first, name)
 
 
+@pytest.mark.parametrize(("one", "other"), [("-v", "-V"), ("`Lamp`", "`lamp`")])
+async def test_upper_and_lower_case_ask_different_questions(corpus, pipeline, one, other):
+    keys = {
+        key_of(await new_turn(corpus, f"What does {name} do?"), pipeline.retriever, pipeline.model)
+        for name in (one, other)
+    }
+    assert len(keys) == 2
+
+
 async def test_it_is_told_and_saved_like_a_new_one(corpus, pipeline):
     first = await ask(corpus, pipeline)
     turn = await new_turn(corpus, LAMP)
