@@ -194,6 +194,8 @@ def _state(provider: str, name: str) -> str | Promise:
     circuits = [breaker(provider), breaker(f"{provider}/{name}")]
     if is_free(name):
         circuits.append(breaker(f"{provider}/:free"))
+    for circuit in circuits:
+        circuit.look()
     worst = max(circuits, key=lambda circuit: circuit.retry_after)
     if worst.state == "open":
         return _("left alone for another %d s") % worst.retry_after

@@ -16,12 +16,14 @@ def probe(visits: Visits) -> Iterator[Finding]:
     if not settings.COHERE_API_KEY:
         yield Finding("ok", "not configured")
         return
-    for operation, model in _wanted().items():
-        yield from _model(visits, operation, model)
-    for name in ("cohere/embed", "cohere/rerank"):
-        if (circuit := breaker(name)).state == "open":
+    for name in ("cohere/embed", "cohere/rerank"):  # first: Cohere may not answer
+        circuit = breaker(name)
+        circuit.look()
+        if circuit.state == "open":
             says = f"{name} keeps failing and is left alone for {circuit.retry_after:.0f} s"
             yield Finding("warning", says)
+    for operation, model in _wanted().items():
+        yield from _model(visits, operation, model)
 
 
 def _wanted() -> dict[str, str]:

@@ -30,8 +30,8 @@ class CircuitOpen(Exception):
 
 
 class Breaker:
-    """Of one provider, or of one model of it. Its methods never wait: they may be called on the
-    event loop."""
+    """Of one provider, or of one model of it. Its methods never wait, but for `look`: they may be
+    called on the event loop."""
 
     def __init__(
         self,
@@ -51,6 +51,10 @@ class Breaker:
     def alone(cls, name: str, *, now: Callable[[], float] = time.time) -> "Breaker":
         """One that no other process knows of."""
         return cls(name, Moments(Memory(), "", remote=False, now=now), now=now)
+
+    def look(self) -> None:
+        """Before a page or a command shows its state: what other processes know is waited for."""
+        self._moments.look(self.name)
 
     @property
     def state(self) -> State:

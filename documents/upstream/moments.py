@@ -67,6 +67,14 @@ class Moments:
             self._do(self._look, name, now)
         return self._known.get(name, 0.0)
 
+    def look(self, name: str) -> None:
+        """Wait for what the others know: for whoever reads a moment once. Not on an event loop."""
+        self._looked[name] = now = self.now()
+        if self._thread is None:
+            self._quietly(self._look, name, now)
+        else:  # behind what is still to be told
+            self._thread.submit(self._quietly, self._look, name, now).result()
+
     def put(self, name: str, moment: float) -> None:
         self._known[name] = moment
         self._looked[name] = self.now()

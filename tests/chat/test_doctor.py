@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
+from functools import cache
 from io import StringIO
 from types import SimpleNamespace
 
@@ -16,6 +17,8 @@ import chat.providers
 from documents import ledger, providers
 from documents.diagnosis import base
 from documents.models import ProviderUsage
+from documents.upstream.breaker import Breaker
+from documents.upstream.moments import Memory, Moments
 from tests.databases import SERVER
 from tests.standins import NEVER, NO_REPLY, CohereStandIn, OpenRouterStandIn, html_reply, json_reply
 from tests.standins.cohere import MODELS, error
@@ -119,6 +122,26 @@ def test_a_trial_key_without_a_budget_is_pointed_out(cohere_trial_standin, setti
     settings.COHERE_CALLS_A_MONTH = 1000
     providers.reset()
     assert said(doctor(), "cohere", "warning") == ""
+
+
+class FarAway(Memory):
+    def get(self, key, default=None):
+        time.sleep(0.05)
+        return super().get(key, default)
+
+
+def test_what_another_process_learned_of_cohere_is_told_though_it_is_away(
+    settings, cohere, monkeypatch
+):
+    store = FarAway()
+    Breaker("cohere/embed", Moments(store, "", remote=False)).failed(rest=60.0)
+    monkeypatch.setattr(providers, "_moments", cache(lambda: Moments(store, "", remote=True)))
+    settings.COHERE_BASE_URL = "http://127.0.0.1:1"
+
+    found = doctor()
+
+    assert "cohere/embed keeps failing" in said(found, "cohere", "warning")
+    assert "cannot be reached" in said(found, "cohere", "failed")
 
 
 def test_an_exhausted_budget_is_told_and_nothing_is_called(cohere, settings):
