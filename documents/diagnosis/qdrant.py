@@ -60,7 +60,9 @@ def _collection() -> Iterator[Finding]:
         yield Finding("failed", str(error))
         return
     except IndexUnavailable as error:
-        yield Finding("failed", str(error), "See whether the cluster is suspended.")
+        suspended = error.code in ("unavailable", "timeout")
+        hint = "See whether the cluster is suspended." if suspended else ""
+        yield Finding("failed", str(error), hint)
         return
     says = f"alias {index.alias} on {active or 'nothing'}, {facts.points:,} points"
     if facts.dimension != (index.space.dimension or None):

@@ -225,6 +225,7 @@ def test_a_wrong_key_for_qdrant_is_a_failure(qdrant_standin, settings):
     settings.QDRANT_URL, settings.QDRANT_API_KEY = qdrant_standin.url, "wrong-canary"
     found = doctor()
     assert "refused the API key (401)" in said(found, "qdrant", "failed")
+    assert "suspended" not in found.text  # that would be another trouble
     assert "wrong-canary" not in found.text
 
 
