@@ -3,12 +3,14 @@
 Neither of these requests counts against an allowance or costs anything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 
-from chat.providers import OPENAI_URL
+from chat.models import AnswerModel
+from chat.providers import OPENAI, OPENAI_URL, OPENROUTER, models_asked
 from documents.budgets import is_free
 from documents.diagnosis.base import Finding, Visits, payload_of, refusal, shown
 
@@ -20,21 +22,30 @@ def openrouter(visits: Visits) -> Iterator[Finding]:
     if not settings.OPENROUTER_API_KEY:
         yield Finding("ok", "not configured")
         return
-    base = settings.OPENROUTER_BASE_URL.rstrip("/")
+    base, models = settings.OPENROUTER_BASE_URL.rstrip("/"), _asked(OPENROUTER)
     headers = {"Authorization": f"Bearer {settings.OPENROUTER_API_KEY}"}
     response = visits.get(f"{base}/key", headers)
     if problem := refusal(response, "OPENROUTER_API_KEY"):
         yield problem
     else:
-        yield from _key(_dict(payload_of(response).get("data")))
+        yield from _key(_dict(payload_of(response).get("data")), models)
     listed = visits.get(f"{base}/models")
     if problem := refusal(listed, "OPENROUTER_BASE_URL"):
         yield problem
     else:
-        yield from _slugs(_ids(payload_of(listed)))
+        yield from _slugs(models, _ids(payload_of(listed)))
 
 
-def _key(card: dict[str, Any]) -> Iterator[Finding]:
+def _asked(provider: str) -> list[str]:
+    """The models that a curator chose, or else the settings'."""
+    try:
+        chosen = AnswerModel.objects.chosen()
+    except DatabaseError:  # another part tells of it
+        chosen = {}
+    return dict(models_asked(chosen)).get(provider, [])
+
+
+def _key(card: dict[str, Any], models: Sequence[str]) -> Iterator[Finding]:
     """Not its label: that shows both ends of the key."""
     left = card.get("limit_remaining")
     spent = f"${_number(card.get('usage_monthly')):.4f} this month"
@@ -48,7 +59,6 @@ def _key(card: dict[str, Any]) -> Iterator[Finding]:
     if not free:
         return
     count = f"{free.get('remaining')} of {free.get('limit')} requests to free models left today"
-    models = [slug.strip() for slug in settings.OPENROUTER_MODELS if slug.strip()]
     if free.get("remaining") == 0 and any(map(is_free, models)):
         only = all(map(is_free, models))
         yield Finding("failed" if only else "warning", count, "It begins anew at 00:00 UTC.")
@@ -60,12 +70,11 @@ def _key(card: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("warning", says, f"Set OPENROUTER_FREE_CALLS_A_DAY={free['limit']}.")
 
 
-def _slugs(known: set[str]) -> Iterator[Finding]:
-    wanted = [slug.strip() for slug in settings.OPENROUTER_MODELS if slug.strip()]
+def _slugs(wanted: Sequence[str], known: set[str]) -> Iterator[Finding]:
     missing = [slug for slug in wanted if slug not in known and _plain(slug) not in known]
     if missing:
         # A slug that does not exist fails the call before any other model is tried.
-        hint = "Remove or replace it in OPENROUTER_MODELS."
+        hint = "Remove or replace it in OPENROUTER_MODELS, or among the admin's answer models."
         yield Finding("failed", f"there is no {', '.join(missing)}", hint)
     else:
         yield Finding("ok", f"models {', '.join(wanted)}")
@@ -88,11 +97,13 @@ def openai(visits: Visits) -> Iterator[Finding]:
     if problem := refusal(response, "OPENAI_API_KEY"):
         yield problem
         return
-    model, known = settings.OPENAI_MODEL, _ids(payload_of(response))
-    if model in known or f"{model}:latest" in known:
-        yield Finding("ok", f"{shown(base)}, {'key ***, ' if key else ''}model {model}")
-    else:
-        yield Finding("warning", f"{shown(base)} does not list {model}", "Check OPENAI_MODEL.")
+    known = _ids(payload_of(response))
+    for model in _asked(OPENAI):
+        if model in known or f"{model}:latest" in known:
+            yield Finding("ok", f"{shown(base)}, {'key ***, ' if key else ''}model {model}")
+        else:
+            hint = "Check OPENAI_MODEL, or the admin's answer models."
+            yield Finding("warning", f"{shown(base)} does not list {model}", hint)
 
 
 def _ids(body: dict[str, Any]) -> set[str]:

@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.db import connection
 
 import chat.providers
+from chat.models import AnswerModel
 from documents import ledger, providers
 from documents.diagnosis import base
 from documents.models import ProviderUsage
@@ -167,6 +168,11 @@ def test_a_model_that_does_not_exist_is_a_failure(openrouter, settings):
     found = doctor()
     assert found.code == 1
     assert said(found, "openrouter", "failed") == "there is no vendor/gone"
+
+
+def test_the_models_that_a_curator_chose_are_looked_for(openrouter):
+    AnswerModel.objects.create(name="vendor/gone")
+    assert "there is no vendor/gone" in said(doctor(), "openrouter", "failed")
 
 
 def test_a_day_without_free_requests_is_a_failure_only_without_other_models(openrouter, settings):
