@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from chat.llm.fallback import MAX_CALLS
 from chat.llm.guard import MAX_MODELS
+from documents.budgets import is_free
 from documents.checks import OURS
 
 RERANKERS = ("auto", "cohere", "none")
@@ -67,6 +68,16 @@ def models_are_configured(
                 f"OPENROUTER_MODELS names {len(models)} models; no more than {most} are asked.",
                 hint=f"A question makes {MAX_CALLS} calls at most, with {MAX_MODELS} models each.",
                 id="chat.W002",
+            )
+        )
+    dear = [slug for slug in models if not is_free(slug)]
+    limits = settings.OPENROUTER_DOLLARS_A_DAY or settings.OPENROUTER_DOLLARS_A_MONTH
+    if settings.FREE_TIER and settings.OPENROUTER_API_KEY and dear and not limits:
+        found.append(
+            Warning(
+                f"FREE_TIER is set, but OPENROUTER_MODELS names what costs money: {dear[0]}.",
+                hint="Name models that end in :free, or set OPENROUTER_DOLLARS_A_DAY.",
+                id="chat.W003",
             )
         )
     if settings.OPENAI_MODEL and not (settings.OPENAI_BASE_URL or settings.OPENAI_API_KEY):

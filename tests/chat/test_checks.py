@@ -91,3 +91,18 @@ def test_a_key_is_never_printed(settings):
     settings.OPENROUTER_MODELS = []
     assert len(found()) == 2
     assert "very-secret" not in str(found())
+
+
+@pytest.mark.parametrize(
+    ("models", "dollars", "warns"),
+    [
+        (["openrouter/auto"], 0, True),
+        (["vendor/model:free", "vendor/model"], 0, True),
+        (["vendor/model:free", "openrouter/free"], 0, False),
+        (["openrouter/auto"], 0.5, False),
+    ],
+)
+def test_on_a_free_tier_what_costs_money_is_pointed_out(settings, models, dollars, warns):
+    settings.FREE_TIER, settings.OPENROUTER_API_KEY = True, "key"
+    settings.OPENROUTER_MODELS, settings.OPENROUTER_DOLLARS_A_DAY = models, dollars
+    assert [problem.id for problem in found()] == ["chat.W003"] * warns
