@@ -524,5 +524,7 @@ LOGGING = {
         "psycopg.pool": {"level": "ERROR"},
         # These log addresses and bodies.
         **{name: {"level": logging.WARNING} for name in ("httpx", "httpcore", "qdrant_client")},
+        # Its lines say that something is tried again, and nothing of what.
+        "stamina": {"level": logging.ERROR},
     },
 }
