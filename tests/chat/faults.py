@@ -103,6 +103,13 @@ def silent(part: str) -> dict[str, Fault]:
     return replies(part, {"no reply": NEVER})
 
 
+def dribbling(part: str) -> dict[str, Fault]:
+    """Every byte comes in time, and the whole never."""
+    bytes_and_pauses = (b"{", *[b" ", 0.2] * 100)
+    reply = Reply(headers={"content-type": "application/json"}, chunks=bytes_and_pauses)
+    return replies(part, {"a byte now and then": reply})
+
+
 def late(part: str, seconds: float) -> dict[str, Fault]:
     """The right answer, after the deadline."""
 
