@@ -3,6 +3,7 @@
 from django.core.cache import cache
 
 from documents.embedding.pacing import Pace
+from documents.upstream.moments import Memory
 from tests.clocks import SleepingClock
 
 
@@ -28,6 +29,33 @@ def test_another_provider_is_not_slowed_down():
     pace(clock).slow_down(30)
     pace(clock, provider="other").wait()
     assert clock.waits == []
+
+
+def test_of_two_that_are_told_to_wait_at_once_the_longer_wait_counts():
+    clock = SleepingClock()
+
+    class Overtaken(Memory):
+        """While one process writes, another one writes too, and first."""
+
+        def set(self, key, value, timeout):
+            if not self.overtaken:
+                self.overtaken = True
+                first.slow_down(30)
+            super().set(key, value, timeout)
+
+        overtaken = False
+
+        def get_many(self, keys):
+            return {key: value for key in keys if (value := self.get(key)) is not None}
+
+    store = Overtaken()
+    first, second, third = (pace(clock, store) for _ in range(3))
+    first._own, second._own = first._keys[:2]  # two processes
+    second.slow_down(5)
+
+    third.wait()
+
+    assert sum(clock.waits) == 30
 
 
 def test_a_shorter_wait_does_not_end_a_longer_one():
