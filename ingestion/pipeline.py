@@ -152,10 +152,10 @@ class IngestionPipeline:
             if step.empties and emptied is not None:
                 emptied.append(step)
                 continue
-            waiting.append(step)
-            if sum(max(1, len(prepared.missing)) for prepared in waiting) >= EMBED_AT_ONCE:
+            if not fits(step, waiting):
                 yield from self.store(lease, waiting)
                 waiting = []
+            waiting.append(step)
         if waiting:
             yield from self.store(lease, waiting)
 
@@ -337,6 +337,15 @@ class index_trouble_aborts:  # reads as a phrase
             raise Aborted(str(error), retryable=again, retry_after=error.retry_after) from error
         if isinstance(error, SpaceMismatch):
             raise Aborted(str(error)) from error
+
+
+def fits(step: Prepared, waiting: Sequence[Prepared]) -> bool:
+    """Whether one call embeds it too: of a call that is not full, the rest is paid in vain."""
+    return not waiting or sum(map(_weight, (*waiting, step))) <= EMBED_AT_ONCE
+
+
+def _weight(step: Prepared) -> int:
+    return max(1, len(step.missing))  # so that documents without new text are published soon, too
 
 
 def known_documents(source: Source) -> dict[str, Known]:

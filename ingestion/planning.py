@@ -22,6 +22,7 @@ from ingestion.pipeline import (
     IngestionPipeline,
     Prepared,
     Result,
+    fits,
     known_documents,
     why_deleted,
 )
@@ -157,14 +158,18 @@ def _add_costs(
 def _calls(prepared: list[Prepared]) -> int:
     """As the pipeline will batch them: a handful of documents at a time, so that each is
     published soon."""
-    calls = waiting = documents = 0
+    calls = 0
+    waiting: list[Prepared] = []
     for step in prepared:
-        waiting += len(step.missing)
-        documents += max(1, len(step.missing))
-        if documents >= EMBED_AT_ONCE:
-            calls += -(-waiting // EMBED_AT_ONCE)
-            waiting = documents = 0
-    return calls + -(-waiting // EMBED_AT_ONCE)
+        if not fits(step, waiting):
+            calls += _calls_for(waiting)
+            waiting = []
+        waiting.append(step)
+    return calls + _calls_for(waiting)
+
+
+def _calls_for(waiting: list[Prepared]) -> int:
+    return -(-sum(len(step.missing) for step in waiting) // EMBED_AT_ONCE)
 
 
 def limits(plan: Plan) -> list[Limit]:
