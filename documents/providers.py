@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Clients and models are imported inside the functions: each costs seconds or tens of megabytes,
 # and an installation needs only some of them.
-QUERY_TIMEOUT = 5.0
+QUERY_TIMEOUT = 2.0  # seconds, after which a question is searched for by words alone
 INDEX_PATIENCE = 10.0  # seconds in which a write that failed is tried again
 
 

@@ -1,5 +1,6 @@
 """Cohere Embed: documents in batches with patience, a query once and quickly."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -43,9 +44,11 @@ class CohereEmbedder:
         dimension: int,
         pace: Pace | None = None,
         *,
+        query_timeout: float = 2.0,
         breaker: Breaker | None = None,
         meter: Meter | None = None,
     ):
+        self.query_timeout = query_timeout  # seconds, connecting included
         self.client, self.async_client = client, async_client
         self.model, self.pace = model, pace or Pace("cohere")
         self.breaker = breaker or Breaker.alone("cohere/embed", now=self.pace.now)
@@ -78,6 +81,7 @@ class CohereEmbedder:
             model,
             dimension,
             pace,
+            query_timeout=query_timeout,
             breaker=breaker,
             meter=meter,
         )
@@ -92,7 +96,8 @@ class CohereEmbedder:
         with self._refusals():
             await self.meter.admit_soon("embed", model=self.model, inputs=1)
         with self._attempt() as made, self._vendor_errors(made, patient=False):
-            response = await self.async_client().embed(**self._request([text], "search_query"))
+            async with asyncio.timeout(self.query_timeout):
+                response = await self.async_client().embed(**self._request([text], "search_query"))
             made.spent = billed(response, inputs=1)
             return self._vectors(response, 1)[0]
 
@@ -202,7 +207,7 @@ class CohereEmbedder:
             if is_monthly(error):
                 self.meter.used_up("embed", model=self.model)
             raise EmbeddingError(message, retryable=retryable) from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise EmbeddingError(f"Cohere did not answer ({type(error).__name__}).") from error
         except (TypeError, ValueError, AttributeError) as error:
             # A 200 with JSON of another shape: the SDK trips over it itself.
