@@ -125,6 +125,7 @@ class Failures:
                 f"{len(errors)} models could not answer, the last one: {last}",
                 code=last.code,
                 retry_after=min(waits, default=None),
+                called=any(error.called for error in errors),
             )
         last.attempts = self.attempts
         return last

@@ -93,6 +93,12 @@ async def test_whoever_was_not_called_costs_no_call():
     assert (text, len(completion.failed)) == ("an answer", 4)
 
 
+@pytest.mark.parametrize("called", [False, True])
+async def test_it_is_told_whether_anybody_was_called(called):
+    models = [ScriptedModel([down(called=False)]), ScriptedModel([down("timeout", called=called)])]
+    assert (await error_of(FallbackModel(models))).called is called
+
+
 async def test_after_a_long_wait_nobody_else_is_asked(monkeypatch):
     monkeypatch.setattr("chat.llm.fallback.PATIENCE", 0.0)
     second = ScriptedModel(["anything"])
