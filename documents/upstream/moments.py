@@ -8,11 +8,13 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Protocol
 
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN = 1.0  # seconds
+PATIENCE = 3.0  # seconds; the cache's own limits are shorter
 KEPT = 3600.0  # seconds that a moment stays known after it has passed
 
 
@@ -73,7 +75,9 @@ class Moments:
         if self._thread is None:
             self._quietly(self._look, name, now)
         else:  # behind what is still to be told
-            self._thread.submit(self._quietly, self._look, name, now).result()
+            asked = self._thread.submit(self._quietly, self._look, name, now)
+            with suppress(TimeoutError):
+                asked.result(PATIENCE)
 
     def put(self, name: str, moment: float) -> None:
         self._known[name] = moment

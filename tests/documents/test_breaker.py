@@ -1,7 +1,10 @@
 """Circuit breaker: a service that keeps failing is left alone, by all processes at once."""
 
+import threading
+
 import pytest
 
+from documents.upstream import moments
 from documents.upstream.breaker import FAILURES, REST, TRIAL, Breaker, CircuitOpen
 from documents.upstream.moments import Moments
 
@@ -164,3 +167,24 @@ def test_without_its_store_each_process_goes_by_what_it_sees_itself(make, clock,
     assert (one.state, other.state) == ("open", "closed")
     clock.pass_by(REST)
     assert one.allows()
+
+
+class Hanging(Store):
+    def __init__(self) -> None:
+        super().__init__()
+        self.freed = threading.Event()
+
+    def get(self, key, default=None):
+        self.freed.wait(10.0)
+        return super().get(key, default)
+
+
+def test_a_store_that_hangs_keeps_nobody_who_looks(monkeypatch):
+    monkeypatch.setattr(moments, "PATIENCE", 0.1)
+    store = Hanging()
+    looking = threading.Thread(target=Moments(store, "", remote=True).look, args=["cohere"])
+    looking.start()
+    looking.join(5.0)
+    left = not looking.is_alive()
+    store.freed.set()
+    assert left
