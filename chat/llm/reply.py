@@ -5,7 +5,10 @@ from typing import Any
 
 from chat.llm.base import ChatModelError, Completion
 from chat.llm.upstream_errors import MID_STREAM, upstream_error
+from documents.upstream.metering import DEAREST
 
+# What is more, or no number at all, is nonsense that no column could keep.
+MOST_TOKENS, LONGEST_NAME = 10**9, 200
 HIDDEN = ("reasoning", "reasoning_details", "reasoning_content")  # thinking, never shown
 
 
@@ -40,7 +43,7 @@ class Reply:
         if isinstance(payload.get("usage"), dict):
             self.usage = payload["usage"]
         if isinstance(payload.get("model"), str):
-            self.model = payload["model"]
+            self.model = sendable(payload["model"])[:LONGEST_NAME]
         # OpenRouter's usage event repeats the finished choice: nothing in it is new.
         return "" if self.finish_reason else self._read_choice(choice, reason)
 
@@ -63,7 +66,7 @@ class Reply:
         if self.finish_reason == "content_filter" or (self.blank and self.refusing):
             raise ChatModelError(f"{self.name} refused to answer", code="refused")
         prompt_tokens, tokens = (
-            value if isinstance(value, int) else 0
+            value if isinstance(value, int) and 0 <= value < MOST_TOKENS else 0
             for value in (self.usage.get("prompt_tokens"), self.usage.get("completion_tokens"))
         )
         if self.blank:  # never an answer; without tokens it is not even billed
@@ -75,5 +78,5 @@ class Reply:
             finish_reason="length" if self.finish_reason == "length" else "stop",
             prompt_tokens=prompt_tokens,
             completion_tokens=tokens,
-            cost=float(cost) if isinstance(cost, int | float) else None,
+            cost=float(cost) if isinstance(cost, int | float) and 0 <= cost < DEAREST else None,
         )

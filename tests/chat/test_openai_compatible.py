@@ -139,6 +139,16 @@ async def test_the_model_that_served_is_named(openrouter_standin, client):
     assert completion.model == "vendor/second"
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -1, 10**30, "many", None])
+async def test_numbers_that_are_nonsense_are_not_believed(openrouter_standin, model, number):
+    used = {"prompt_tokens": number, "completion_tokens": number, "cost": number}
+    named = "v\0" * 500
+    ends = f.chunk(named, {"delta": {}, "finish_reason": "stop"}, usage=used)
+    openrouter_standin.next_chat(f.stream(f.delta("Perov"), ends, f.DONE))
+
+    assert (await answer_of(model))[1] == Completion("v" * 200, "stop")
+
+
 GOOD_STREAMS = {
     "comments between events": (
         f.comment(), f.delta("Per"), f.comment(), f.delta("ov"), f.comment(), *f.ending(),
