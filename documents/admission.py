@@ -48,7 +48,7 @@ class LedgerMeter:
         # What calls under way have reserved, in dollars. They are as good as each other, as their
         # sum is what has to be right: another model than the one asked for may have answered.
         self._held: dict[Operation, deque[dict[Share, int]]] = defaultdict(deque)
-        self._stopped: set[Share] = set()
+        self._answering: set[Share] = set()  # as this process has seen, and told the ledger
 
     def admit(self, operation: Operation, *, model: str = "", inputs: int = 0) -> None:
         for name, amount, limit in self._rated(operation, model, inputs):
@@ -67,7 +67,7 @@ class LedgerMeter:
         try:
             self.ledger.count(self.provider, self.key, operation, model, spent)
             self._settle(operation, model, spent)
-            if not spent.failed:
+            if not spent.failed and operation != "check":  # of a model's card, perhaps not counted
                 self._answers_again(model)
         except Exception:  # an answer must not fail because it could not be counted
             logger.exception("A call to %s could not be counted", self.provider)
@@ -78,7 +78,7 @@ class LedgerMeter:
             for budget in self.budgets:
                 if budget.unit == "calls" and budget.covers(model):
                     share = self._share(budget, now)
-                    self._stopped.add(share)
+                    self._answering.discard(share)
                     self.ledger.stop(share, now)
         except Exception:  # as above
             logger.exception("That %s has no calls left could not be noted", self.provider)
@@ -132,7 +132,7 @@ class LedgerMeter:
             return True
         if not Allowance.objects.probe(row, amount, limit, now):
             return False
-        self._stopped.add(share)  # until that call succeeds
+        self._answering.discard(share)  # until that call succeeds
         return True
 
     def _ensure(self, share: Share, budget: Budget, now: datetime) -> None:
@@ -182,12 +182,11 @@ class LedgerMeter:
             self.ledger.settle(share, int(cost * budgets.BILLION) - held.get(share, 0))
 
     def _answers_again(self, model: str) -> None:
-        if not self._stopped:
-            return
+        """Also where a process that is gone, or another one, was told that all is used up."""
         for budget in self.budgets:
             share = self._share(budget, self.now())
-            if share in self._stopped and budget.covers(model):
-                self._stopped.discard(share)
+            if budget.unit == "calls" and budget.covers(model) and share not in self._answering:
+                self._answering.add(share)
                 self.ledger.stop(share, None)
 
     def _share(self, budget: Budget, now: datetime) -> Share:

@@ -277,6 +277,23 @@ def test_only_one_process_tries_and_its_success_opens_the_calls_to_all(settings,
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("mode", ["hard", "soft"])
+def test_without_a_hard_budget_any_success_shows_that_calls_are_left(settings, calendar, mode):
+    settings.BUDGETS, settings.COHERE_CALLS_A_MONTH = mode, 0 if mode == "hard" else 100
+    meter = meter_of("cohere", calendar)
+    meter.used_up("embed", model="m")
+    meter.ledger.flush()
+    assert quotas_of("cohere", calendar.moment)[0].is_used_up
+
+    later = meter_of("cohere", calendar)  # of a process that was started since
+    spend(later, "check")
+    assert quotas_of("cohere", calendar.moment)[0].is_used_up
+    spend(later)
+
+    assert not quotas_of("cohere", calendar.moment)[0].is_used_up
+
+
+@pytest.mark.django_db
 def test_the_next_month_knows_nothing_of_it(settings, calendar):
     settings.COHERE_CALLS_A_MONTH = 100
     meter = meter_of("cohere", calendar)
