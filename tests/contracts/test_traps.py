@@ -27,7 +27,10 @@ class Trap:
 TRAPS = [
     Trap(
         1, "an idle channel of channels-redis dies with redis-py 8, and 100 at once raise",
-        ("contracts/test_traps.py::test_the_client_of_redis_is_none_that_breaks_idle_channels",),
+        ("contracts/test_traps.py::test_the_client_of_redis_is_none_that_breaks_idle_channels",
+         "ragsite/test_channel_layer.py"
+         "::test_a_channel_that_was_idle_past_redis_pys_timeout_still_hears",
+         "ragsite/test_channel_layer.py::test_more_than_redis_pys_pool_may_use_it_at_once"),
     ),
     Trap(
         2, "a Redis channel layer holds a hundred messages for all sockets of a process",
@@ -72,7 +75,9 @@ TRAPS = [
     Trap(
         9, "Django's pool and CONN_MAX_AGE exclude each other; a pooler leaks what a session sets",
         ("ragsite/test_settings.py"
-         "::test_postgresql_is_used_as_a_pooler_and_a_sleeping_server_want_it",),
+         "::test_postgresql_is_used_as_a_pooler_and_a_sleeping_server_want_it",
+         "ragsite/test_pooler.py::test_all_paths_at_once_work_through_a_pooler_and_leave_nothing",
+         "ragsite/test_pooler.py::test_what_would_be_left_behind_is_seen"),
     ),
     Trap(
         10, "Cohere's SDK waits by itself and believes any 200; Qdrant's has four kinds of errors",
