@@ -86,6 +86,8 @@ class Breaker:
         return True
 
     def succeeded(self) -> None:
+        if self.state == "open":
+            return  # a call from before: it knows nothing of what the service said since
         self._failed, self._rest, self._trial_until = 0, REST, 0.0
         if self._moments.get(self.name):
             self._moments.forget(self.name)

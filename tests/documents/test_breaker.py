@@ -169,6 +169,19 @@ def test_without_its_store_each_process_goes_by_what_it_sees_itself(make, clock,
     assert one.allows()
 
 
+def test_a_success_of_a_call_from_before_does_not_shorten_what_the_service_asked_for(make, clock):
+    breaker = make()
+    breaker.check()  # two calls are under way
+    breaker.check()
+    breaker.failed(rest=60.0)
+    breaker.succeeded()
+
+    clock.pass_by(59.0)
+    assert not breaker.allows()
+    clock.pass_by(2.0)
+    assert breaker.allows()
+
+
 class Hanging(Store):
     def __init__(self) -> None:
         super().__init__()
