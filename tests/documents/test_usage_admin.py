@@ -46,6 +46,11 @@ def test_it_says_what_was_used_and_what_is_left_until_when(admin):
     assert "24,690" in text
 
 
+def test_it_says_which_calls_a_minute_are_limited(admin, settings):
+    settings.OPENROUTER_API_KEY, settings.OPENROUTER_CALLS_A_MINUTE = "key", 20
+    assert "At most 20 calls a minute (chat). Free models alone." in page(admin)
+
+
 def test_a_soft_budget_that_is_used_up_says_so(admin, settings):
     settings.BUDGETS, settings.COHERE_CALLS_A_MONTH = "soft", 1
     assert "calls are made nevertheless" in page(admin)
