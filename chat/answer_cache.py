@@ -2,15 +2,14 @@
 
 Kept are whole answers that nothing is wrong with, and that nothing but the question has shaped: no
 conversation before it, no page, no selection. A key holds the revision of the corpus, so an answer
-is not found any more as soon as anything in the corpus has changed; and its passages are read anew,
-in the asker's scope, like any hit of the index.
+is not found any more as soon as anything in the corpus has changed. What is kept names the message;
+its text is read from the database, and its passages anew, in the asker's scope, like any hit.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -21,36 +20,45 @@ from chat.context import Surroundings
 from chat.copying import CopiedRun
 from chat.events import Cited, Claims, Delta, Event, Sources
 from chat.llm.base import ChatModel
-from chat.models import Message
+from chat.llm.extractive import ExtractiveModel
+from chat.models import Citation, Claim, Message
 from chat.prompting import version
 from chat.retrieval import Retriever
 from chat.turns import Turn, claim_json, passage_json
 from documents.index.base import IndexHit
 from documents.ledger import this_process
-from documents.models import Chunk
+from documents.models import Chunk, TrustTier
 from documents.passages import Passage
 from documents.threads import in_database_thread
 
-FORMAT = 1  # of what is kept
+FORMAT = 2  # of what is kept
+TOLD = ("query", "evidence")  # of the first answer's trace
 WORTH_KEEPING = (Message.Outcome.ANSWERED, Message.Outcome.NOT_IN_CONTENT)
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """An answer with the passages that it was made from, as they are now."""
+    """An answer as it was saved, with the passages that it was made from as they are now."""
 
-    answer: dict[str, Any]
+    message: Message
+    cited: list[Cited]
+    claims: list[CheckedClaim]
     passages: list[Passage]
+    nearest: list[str]  # chunk ids
+    copied: list[dict[str, int]]
 
     def told_to(self, turn: Turn) -> Iterator[Event]:
         """As if it were written now: at any time `turn` holds what was shown so far. A citation
         follows the text that ends with its number."""
         turn.passages = known = {str(passage.chunk_id): passage for passage in self.passages}
-        turn.model, turn.extractive = self.answer["model"], self.answer["extractive"]
-        turn.trace |= {**self.answer["trace"], "answer_cache": self.answer["message_id"]}
-        turn.cached = True
+        turn.model, turn.cached = self.message.model, True
+        turn.extractive = turn.model == ExtractiveModel.name
+        turn.trace |= {
+            name: self.message.trace[name] for name in TOLD if name in self.message.trace
+        }
+        turn.trace["answer_cache"] = str(self.message.pk)
         yield Sources([passage_json(passage) for passage in self.passages], [])
-        text = self.answer["text"]
+        text = self.message.text
         for cited in self.cited:
             end = text.find(f"[{cited.number}]", len(turn.text)) + len(f"[{cited.number}]")
             if end > len(turn.text):
@@ -60,25 +68,14 @@ class Remembered:
         if len(turn.text) < len(text):
             yield self._more(turn, text)
         turn.claims = self.claims
-        turn.copied = [CopiedRun(passage=0, **run) for run in self.answer["copied"]]
-        turn.nearest = [known[chunk_id] for chunk_id in self.answer["nearest"]]
-        turn.outcome = Message.Outcome(self.answer["outcome"])
-        yield Claims([claim_json(claim) for claim in turn.claims], self.answer["copied"])
+        turn.copied = [CopiedRun(passage=0, **run) for run in self.copied]
+        turn.nearest = [known[chunk_id] for chunk_id in self.nearest]
+        turn.outcome = Message.Outcome(self.message.outcome)
+        yield Claims([claim_json(claim) for claim in turn.claims], self.copied)
 
     def _more(self, turn: Turn, text: str) -> Delta:
         shown, turn.text = turn.text, text
         return Delta(text.removeprefix(shown))
-
-    @property
-    def cited(self) -> list[Cited]:
-        return [Cited(**cited) for cited in self.answer["cited"]]
-
-    @property
-    def claims(self) -> list[CheckedClaim]:
-        return [
-            CheckedClaim(**{**claim, "verdict": Verdict(claim["verdict"])})
-            for claim in self.answer["claims"]
-        ]
 
 
 async def recall(turn: Turn, retriever: Retriever, model: ChatModel) -> Remembered | None:
@@ -93,7 +90,7 @@ async def recall(turn: Turn, retriever: Retriever, model: ChatModel) -> Remember
 async def keep(turn: Turn, retriever: Retriever, model: ChatModel) -> None:
     """If it is worth it. Never raises for what the cache does."""
     if may_be_kept(turn) and turn.outcome in WORTH_KEEPING and not turn.degraded:
-        await _keep(key_of(turn, retriever, model), _as_json(turn))
+        await _keep(turn, key_of(turn, retriever, model))
 
 
 def may_be_kept(turn: Turn) -> bool:
@@ -124,28 +121,51 @@ def _as_typed(question: str) -> str:
 
 @in_database_thread
 def _recall(turn: Turn, key: str) -> Remembered | None:
-    answer = cache.get(key)
-    if answer is None:
+    kept = cache.get(key)
+    if kept is None:
         return None
-    hits = [IndexHit(UUID(chunk_id), 0.0) for chunk_id in answer["passages"]]
+    message = Message.objects.filter(
+        pk=kept["message"],
+        status=Message.Status.COMPLETE,
+        conversation__corpus_id__in=turn.scope.corpora,
+    ).first()
+    hits = [IndexHit(UUID(chunk_id), 0.0) for chunk_id in kept["passages"]]
     passages = Chunk.objects.live(turn.scope).passages(hits)
-    return Remembered(answer, passages) if len(passages) == len(hits) else None
+    if message is None or len(passages) != len(hits):
+        return None
+    return Remembered(
+        message,
+        [_cited(row) for row in message.citations.all()],
+        [_claim(row) for row in message.claims.all()],
+        passages,
+        kept["nearest"],
+        kept["copied"],
+    )
 
 
 @in_database_thread
-def _keep(key: str, answer: dict[str, Any]) -> None:
-    cache.set(key, answer, settings.ANSWER_CACHE_SECONDS)
-
-
-def _as_json(turn: Turn) -> dict[str, Any]:
-    """In the types that JSON has: that is how Redis keeps it."""
-    return {
-        "text": turn.text, "outcome": turn.outcome.value, "model": turn.model,
-        "extractive": turn.extractive, "message_id": str(turn.message_id),
-        "cited": [asdict(cited) for cited in turn.cited],
-        "claims": [{**asdict(claim), "verdict": claim.verdict.value} for claim in turn.claims],
-        "copied": [{"start": r.start, "end": r.end, "words": r.words} for r in turn.copied],
+def _keep(turn: Turn, key: str) -> None:
+    """No text: that is in the database alone, and goes when it goes there."""
+    kept = {
+        "message": str(turn.message_id),
         "passages": [*turn.passages],
         "nearest": [str(passage.chunk_id) for passage in turn.nearest],
-        "trace": {name: turn.trace[name] for name in ("query", "evidence") if name in turn.trace},
-    }  # fmt: skip
+        "copied": [{"start": r.start, "end": r.end, "words": r.words} for r in turn.copied],
+    }
+    cache.set(key, kept, settings.ANSWER_CACHE_SECONDS)
+
+
+def _cited(row: Citation) -> Cited:
+    return Cited(
+        number=row.number, chunk_id=str(row.chunk_id), title=row.title,
+        heading_path=row.heading_path, url=row.url, link=row.link, quote=row.quote,
+        quote_start=row.quote_start, quote_end=row.quote_end, trust_tier=row.trust_tier,
+        peer_reviewed=row.trust_tier == TrustTier.PEER_REVIEWED,
+    )  # fmt: skip
+
+
+def _claim(row: Claim) -> CheckedClaim:
+    return CheckedClaim(
+        start=row.start, end=row.end, verdict=Verdict(row.verdict), citation=row.citation_number,
+        support_start=row.support_start, support_end=row.support_end, reason=row.reason,
+    )  # fmt: skip

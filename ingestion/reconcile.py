@@ -17,7 +17,7 @@ from documents.embedding.base import DocumentEmbedder
 from documents.failpoints import failpoint
 from documents.index import rows
 from documents.index.base import IndexKeeper
-from documents.models import Chunk, Document, IndexChange, Source
+from documents.models import Chunk, Corpus, Document, IndexChange, Source
 from documents.uploads import remove_file
 from ingestion.differences import (
     BY_HAND,
@@ -111,6 +111,7 @@ class Reconciler:
         if stale := chunk_ids(of_kind[Kind.STALE_PAYLOAD]):
             with lease.writing():
                 IndexChange.objects.record(stale)
+                Corpus.objects.changed([lease.source.corpus_id])
             self.index.drain()
         lost = {one.document for one in found if one.kind in FROM_THE_SOURCE and one.document}
         to_read = self._forget(lease, lost) if lost else []

@@ -12,7 +12,7 @@ from chat.context import Surroundings
 from chat.events import Delta
 from chat.llm.base import ChatModelError
 from chat.llm.scripted import ScriptedModel
-from chat.models import Message
+from chat.models import Conversation, Message
 from chat.pipeline import AnswerPipeline
 from documents.ledger import this_process
 from documents.models import Corpus, Document, IndexChange, TrustTier
@@ -221,6 +221,21 @@ async def test_what_was_answered_before_needs_no_index(corpus, pipeline, monkeyp
     monkeypatch.setattr(pipeline.retriever.index, "search", None)
 
     assert (await ask(corpus, pipeline)).cached
+
+
+async def test_what_is_kept_holds_no_text_and_goes_with_its_conversation(
+    corpus, pipeline, monkeypatch
+):
+    kept = []
+    monkeypatch.setattr("chat.answer_cache.cache.set", lambda key, value, _t: kept.append(value))
+    await ask(corpus, pipeline)
+    monkeypatch.undo()
+    assert "twelve" not in str(kept)
+
+    first = await ask(corpus, pipeline)
+    await Conversation.objects.filter(pk=first.conversation_id).adelete()
+
+    assert not (await ask(corpus, pipeline)).cached
 
 
 async def test_how_often_it_helped_is_counted(corpus, pipeline):
