@@ -5,12 +5,15 @@ A provider has one circuit, its free models share another, each model has its ow
 has just failed others. What a call used is counted, whether it succeeded or not.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 
 from chat.llm.base import ChatModelError, Completion
 from documents.upstream.breaker import Breaker
 from documents.upstream.metering import BudgetExhausted, Meter, Spent, Unmetered
 from documents.upstream.moments import Memory, Moments
+
+logger = logging.getLogger(__name__)
 
 MAX_MODELS = 3  # in one call: OpenRouter answers 400 to a fourth
 # Seconds to leave a provider alone that refuses our key or has no credit left: a hand is needed.
@@ -53,8 +56,12 @@ class Guard:
             await self.meter.admit_soon("chat", model=asked[0])
         except BudgetExhausted as error:
             self.left(asked)
+            logger.warning("%s", error)  # for operators: it names their settings
             raise ChatModelError(
-                str(error), code="rate_limited", retry_after=error.retry_after, called=False
+                "No calls are left for now",
+                code="rate_limited",
+                retry_after=error.retry_after,
+                called=False,
             ) from None
         return asked
 
@@ -82,7 +89,7 @@ class Guard:
             self.provider.failed(rest=told or REFUSED_REST)
         elif error.reach == "free":
             self.free.failed(rest=told or REFUSED_REST)
-        elif error.code != "overlong":  # the question's fault
+        elif error.code not in ("overlong", "rejected"):  # what was asked, not who was asked
             for model in blamed:
                 self.circuits[model].failed(rest=told)
         self.left(asked)

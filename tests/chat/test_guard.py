@@ -88,7 +88,7 @@ async def test_a_model_that_names_a_time_is_not_asked_before_it(guard):
     assert await guard.admitted() == MODELS[1:]
 
 
-@pytest.mark.parametrize("code", ["overlong", "refused"])
+@pytest.mark.parametrize("code", ["overlong", "refused", "rejected"])
 async def test_what_is_the_questions_fault_is_held_against_nobody(guard, code):
     await fail(guard, FAILURES, code=code)
     assert await guard.admitted() == MODELS
