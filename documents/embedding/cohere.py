@@ -93,10 +93,15 @@ class CohereEmbedder:
         return np.concatenate([self._embed_batch(batch) for batch in batches])
 
     async def embed_query(self, text: str) -> Vector:
+        deadline = asyncio.get_running_loop().time() + self.query_timeout
         with self._refusals():
-            await self.meter.admit_soon("embed", model=self.model, inputs=1)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self.meter.admit_soon("embed", model=self.model, inputs=1)
+            except TimeoutError as error:
+                raise EmbeddingError("What is left of a budget was not known in time.") from error
         with self._attempt() as made, self._vendor_errors(made, patient=False):
-            async with asyncio.timeout(self.query_timeout):
+            async with asyncio.timeout_at(deadline):
                 response = await self.async_client().embed(**self._request([text], "search_query"))
             made.spent = billed(response, inputs=1)
             return self._vectors(response, 1)[0]

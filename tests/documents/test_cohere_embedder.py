@@ -1,5 +1,6 @@
 """Cohere's embedder: what goes over the wire, and what each failure turns into."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 from documents.embedding.base import EmbeddingError
 from documents.embedding.cohere import CohereEmbedder
 from documents.embedding.pacing import Pace
+from documents.upstream.metering import Unmetered
 from tests.clocks import SleepingClock
 
 Respond = Callable[[httpx.Request], httpx.Response]
@@ -177,3 +179,15 @@ def test_connect_builds_clients_that_do_not_retry() -> None:
         api_key=KEY, base_url="http://127.0.0.1:9", model="m", dimension=4, query_timeout=1
     )
     assert str(embedder.space) == "cohere/m/4/c1"
+
+
+async def test_a_question_does_not_wait_for_a_budget_that_nobody_can_look_at():
+    class Busy(Unmetered):
+        async def admit_soon(self, operation, *, model="", inputs=0):
+            await asyncio.sleep(60)
+
+    embedder = CohereEmbedder(None, None, "m", 4, query_timeout=0.05, meter=Busy())  # type: ignore[arg-type]
+
+    with pytest.raises(EmbeddingError, match="not known in time"):
+        await embedder.embed_query("lamp")
+    assert embedder.breaker.state == "closed"
