@@ -98,7 +98,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         began = monotonic() if postgresql.error is None else postgresql.since
         while True:
             try:
-                return super().get_new_connection(conn_params)
+                connection = super().get_new_connection(conn_params)
+                postgresql.over()  # the pool has just asked it
+                return connection
             except PoolTimeout as error:
                 reason = postgresql.error
                 if reason is not None and will_not_pass(reason):

@@ -205,6 +205,16 @@ def test_a_connection_that_was_held_and_silent_is_looked_at_first(monkeypatch):
         assert Corpus.objects.create(slug="lamp", name="Lamp").pk
 
 
+def test_a_connection_of_the_pool_that_answers_ends_an_outage():
+    connection.ensure_connection()
+    connection.close()
+    outages.postgresql.began(psycopg.OperationalError("one more could not be had"))
+
+    connection.ensure_connection()
+
+    assert outages.postgresql.error is None
+
+
 def test_a_query_outside_of_a_transaction_is_asked_again():
     Corpus.objects.count()
     end_backends()
