@@ -18,7 +18,7 @@ from django.core.cache import cache
 from chat.claims import CheckedClaim, Verdict
 from chat.context import Surroundings
 from chat.copying import CopiedRun
-from chat.events import Cited, Claims, Delta, Event, Sources
+from chat.events import Cited, Claims, Event, Sources
 from chat.llm.base import ChatModel
 from chat.llm.extractive import ExtractiveModel
 from chat.models import Citation, Claim, Message
@@ -62,20 +62,15 @@ class Remembered:
         for cited in self.cited:
             end = text.find(f"[{cited.number}]", len(turn.text)) + len(f"[{cited.number}]")
             if end > len(turn.text):
-                yield self._more(turn, text[:end])
-            turn.cited = [*turn.cited, cited]
-            yield cited
+                yield turn.show(text[len(turn.text) : end])
+            yield turn.show(cited)
         if len(turn.text) < len(text):
-            yield self._more(turn, text)
+            yield turn.show(text[len(turn.text) :])
         turn.claims = self.claims
         turn.copied = [CopiedRun(passage=0, **run) for run in self.copied]
         turn.nearest = [known[chunk_id] for chunk_id in self.nearest]
         turn.outcome = Message.Outcome(self.message.outcome)
         yield Claims([claim_json(claim) for claim in turn.claims], self.copied)
-
-    def _more(self, turn: Turn, text: str) -> Delta:
-        shown, turn.text = turn.text, text
-        return Delta(text.removeprefix(shown))
 
 
 async def recall(turn: Turn, retriever: Retriever, model: ChatModel) -> Remembered | None:

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from chat.claims import Verdict, check_claims
 from chat.copying import copied_runs
-from chat.events import NO_MODEL, NO_VECTORS, Cited, Claims, Delta, Event, Restart, Stage
+from chat.events import NO_MODEL, NO_VECTORS, Claims, Event, Restart, Stage
 from chat.judging import second_opinion
 from chat.llm.base import ChatModel
 from chat.models import Message
@@ -56,12 +56,7 @@ async def _rephrase(turn: Turn, model: ChatModel) -> AsyncGenerator[Event, None]
     turn.trace |= second.counts
     yield Restart("copied")
     for part in second.parts:
-        if isinstance(part, Cited):
-            turn.cited = [*turn.cited, part]
-            yield part
-        else:
-            turn.text += part
-            yield Delta(part)
+        yield turn.show(part)
     turn.claims, turn.copied = answer.claims, answer.copied
     _decide(turn)
 

@@ -16,7 +16,7 @@ from chat.auth.principal import Principal
 from chat.claims import CheckedClaim
 from chat.context import NOTHING, Context, Surroundings
 from chat.copying import CopiedRun
-from chat.events import Cited, Done
+from chat.events import Cited, Delta, Done
 from chat.llm.base import Attempt, Completion, Prompt, PromptMessage
 from chat.llm.fallback import MAX_CALLS
 from chat.models import Citation, Claim, Conversation, Message
@@ -80,6 +80,14 @@ class Turn:
             told = [*self.trace.get("attempts", []), *(vars(attempt) for attempt in attempts)]
             self.trace["attempts"] = told
             self.calls_left -= sum(attempt.called for attempt in attempts)
+
+    def show(self, part: str | Cited) -> Delta | Cited:
+        """A piece of the answer, as an event: what was shown is what will be saved."""
+        if isinstance(part, Cited):
+            self.cited = [*self.cited, part]
+            return part
+        self.text += part
+        return Delta(part)
 
     def forget(self) -> None:
         """What was shown so far: a whole new answer takes its place."""
@@ -190,14 +198,12 @@ def _open_turn(turn: Turn) -> Opened:
 
 
 def _settled_revision(corpus: int) -> int | None:
-    revision, owes = (
-        Corpus.objects.filter(pk=corpus)
-        .annotate(owes=Exists(IndexChange.objects.all()))
-        .values_list("revision", "owes")
-        .get()
-    )
+    owes = Exists(IndexChange.objects.all())
+    rows = Corpus.objects.filter(pk=corpus).annotate(owes=owes).values_list("revision", "owes")
+    # None: the corpus has just been deleted.
+    revision, owed = rows.first() or (None, False)
     # An embedded index reads what it owes before it searches; Qdrant is told soon afterwards.
-    return None if owes and settings.QDRANT_URL else revision
+    return None if owed and settings.QDRANT_URL else revision
 
 
 def _close_turn(turn: Turn) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from chat.answer_stream import AnswerStream
-from chat.events import NO_MODEL, Cited, Delta, Event, Restart
+from chat.events import NO_MODEL, Event, Restart
 from chat.llm.base import ChatModel, ChatModelError, Completion, Prompt, Restarted
 from chat.models import Message
 from chat.turns import Turn
@@ -77,10 +77,5 @@ async def _written_by(
             else:
                 parts = stream.feed(output.text)
             for part in parts:
-                if isinstance(part, Cited):
-                    turn.cited = [*turn.cited, part]
-                    yield part
-                else:
-                    turn.text += part
-                    yield Delta(part)
+                yield turn.show(part)
     turn.trace |= {**stream.counts, "says_nothing_found": stream.says_nothing_found}
