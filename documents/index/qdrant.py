@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -69,15 +70,17 @@ class QdrantIndex:
         `patience` for all attempts at a call that may be repeated."""
         if url == ":memory:":
             return cls(QdrantClient(":memory:"), None, alias=alias, space=space, fusion=fusion)
-        client = QdrantClient(
-            url=url,
-            api_key=api_key or None,
-            timeout=timeout,
-            check_compatibility=False,  # it would call the server at once, from a thread
-            event_hooks={"response": [waits_in_seconds]},
-            limits=LIMITS,
-            **sync_options(total=2 * timeout),
-        )
+        with warnings.catch_warnings():  # our own check tells of a key over plain HTTP, and where
+            warnings.filterwarnings("ignore", "Api key is used with an insecure connection")
+            client = QdrantClient(
+                url=url,
+                api_key=api_key or None,
+                timeout=timeout,
+                check_compatibility=False,  # it would call the server at once, from a thread
+                event_hooks={"response": [waits_in_seconds]},
+                limits=LIMITS,
+                **sync_options(total=2 * timeout),
+            )
         searches = QdrantSearch.connect(url, api_key, deadline=deadline, breaker=breaker)
         return cls(client, searches, alias=alias, space=space, fusion=fusion, patience=patience)
 
