@@ -17,10 +17,10 @@ from rest_framework_api_key.models import APIKey
 from chat import trace
 from chat.evaluation import admin as _question_sets  # noqa: F401 - registers them
 from chat.evaluation.collecting import Collecting, collects, of_conversations, of_messages
-from chat.llm.guard import is_free
 from chat.models import AnswerModel, ApiKey, Citation, Conversation, Message
 from chat.providers import models_asked
 from chat.standing import Standing, standings
+from documents.budgets import is_free
 from documents.models import Chunk
 from documents.providers import breaker
 

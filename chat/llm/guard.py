@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from chat.llm.base import ChatModelError, Completion
+from documents.budgets import is_free
 from documents.upstream.breaker import Breaker
 from documents.upstream.metering import BudgetExhausted, Meter, Spent, Unmetered
 from documents.upstream.moments import Memory, Moments
@@ -19,7 +20,6 @@ MAX_MODELS = 3  # in one call: OpenRouter answers 400 to a fourth
 # Seconds to leave a provider alone that refuses our key or has no credit left: a hand is needed.
 REFUSED_REST = 60.0
 LONGEST_TOLD = 86_400.0  # seconds that a provider's "come back later" is believed
-FREE = (":free", "openrouter/free")  # how the names of free models end
 
 
 class Guard:
@@ -117,10 +117,6 @@ class Guard:
             retry_after=circuit.retry_after or None,
             called=False,
         )
-
-
-def is_free(model: str) -> bool:
-    return model.endswith(FREE)
 
 
 def _served(asked: Sequence[str], name: str) -> str:

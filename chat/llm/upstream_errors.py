@@ -7,13 +7,13 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Any, Literal
 
 import httpx
 
 from chat.llm.base import ChatModelError
+from documents.upstream import waiting
 
 # OpenRouter's metadata.error_type, and the string codes and types of OpenAI and its imitators.
 CODE_BY_TYPE = {
@@ -101,15 +101,8 @@ def _reach(
 
 def retry_after(headers: httpx.Headers) -> float | None:
     """Seconds to wait, from Retry-After (seconds or a date) or X-RateLimit-Reset."""
-    told = headers.get("retry-after")
-    if (seconds := _seconds(told)) is not None:
-        return seconds
-    if told:
-        try:
-            return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
-        except (TypeError, ValueError, OverflowError):
-            pass
-    return _until(headers.get("x-ratelimit-reset"))
+    told = waiting.retry_after(headers.get("retry-after"))
+    return _until(headers.get("x-ratelimit-reset")) if told is None else told
 
 
 def _until(moment: Any) -> float | None:

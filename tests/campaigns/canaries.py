@@ -27,7 +27,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
-import psycopg
 from websockets.sync.client import connect
 
 from tests.background import RedisServer, Server, Worker, until
@@ -35,7 +34,7 @@ from tests.processes import ROOT
 from tests.standins import frames
 from tests.standins.base import Recorded, Reply, html_reply, json_reply
 from tests.standins.cohere import EMBED, RERANK
-from tests.standins.production import POSTGRESQL, Keys, Shape, production_shape
+from tests.standins.production import POSTGRESQL, Keys, Shape, drop_database, production_shape
 
 DATABASE = "ragsite_canaries"
 PIECE = 12  # characters of a secret that give it away
@@ -104,7 +103,7 @@ def main() -> None:
 
 def campaign() -> dict:
     """What was found, and in which kinds of places a planted secret was not found."""
-    drop_database()
+    drop_database(DATABASE)
     canaries = {
         name: f"canary{secrets.token_hex(20)}"
         for name in ("SECRET_KEY", "database", "qdrant", "cohere", "openrouter", "openai")
@@ -131,7 +130,7 @@ def campaign() -> dict:
                 missed = scene.plant(canaries["cohere"])
             finally:
                 scene.close()
-                drop_database()
+                drop_database(DATABASE)
     return {
         "places": len(scene.traces.texts),
         "characters": sum(map(len, scene.traces.texts.values())),
@@ -324,12 +323,6 @@ def is_alive(url: str) -> bool:
         return httpx.get(f"{url}/api/v1/health/live/", trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def drop_database() -> None:
-    host, port = POSTGRESQL
-    with psycopg.connect(host=host, port=port, user="postgres", autocommit=True) as operator:
-        operator.execute(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)')
 
 
 if __name__ == "__main__":

@@ -19,12 +19,11 @@ import time
 from pathlib import Path
 
 import httpx
-import psycopg
 from websockets.sync.client import ClientConnection, connect
 
 from tests.background import RedisServer, Server, Worker, until
 from tests.processes import ROOT
-from tests.standins.production import POSTGRESQL, Shape, production_shape
+from tests.standins.production import Shape, drop_database, production_shape
 
 DATABASE = "ragsite_idle"
 SETTLED = 6.0  # seconds in which nobody sends anything: what had to be done at first is done
@@ -36,12 +35,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=300)
     seconds = parser.parse_args().seconds
-    drop_database()
+    drop_database(DATABASE)
     try:
         with tempfile.TemporaryDirectory() as folder, RedisServer(Path(folder)) as redis:
             report = campaign(Path(folder), seconds, redis)
     finally:
-        drop_database()
+        drop_database(DATABASE)
     print(json.dumps(report, indent=1))
     sent = report["bytes_while_idle"]
     heard = report["bytes_of_one_question"]
@@ -114,12 +113,6 @@ def is_quiet(shape: Shape) -> bool:
 
 def counts(shape: Shape) -> dict[str, int]:
     return {name: proxy.sent for name, proxy in shape.proxies.items()}
-
-
-def drop_database() -> None:
-    host, port = POSTGRESQL
-    with psycopg.connect(host=host, port=port, user="postgres", autocommit=True) as operator:
-        operator.execute(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)')
 
 
 if __name__ == "__main__":

@@ -108,6 +108,12 @@ def make_database(name: str) -> None:
             connection.execute(f'CREATE DATABASE "{name}"')
 
 
+def drop_database(name: str) -> None:
+    host, port = POSTGRESQL
+    with psycopg.connect(host=host, port=port, user="postgres", autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
 def run(port: int) -> None:
     """Until Ctrl-C: the demo on that port, and a worker beside it."""
     if not port_is_free(port):
