@@ -170,9 +170,17 @@ class AnswerModelAdmin(admin.ModelAdmin):
     def state(self, model: AnswerModel) -> str | Promise:
         if not model.enabled:
             return _("not asked")
-        if model.name not in dict(self._asked()).get(model.provider, ()):
+        if not getattr(model, "is_asked", False):
             return _("not asked: its provider is not configured, or too many stand before it")
         return _state(model.provider, model.name)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Who is asked is found out once for all rows."""
+        changes = super().get_changelist_instance(request)
+        asked = dict(self._asked())
+        for model in changes.result_list:
+            model.is_asked = model.name in asked.get(model.provider, ())
+        return changes
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         chosen = AnswerModel.objects.chosen()

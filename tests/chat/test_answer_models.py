@@ -1,6 +1,8 @@
 """Which models write answers: chosen in the admin, or else named by the settings."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from chat import providers
@@ -99,3 +101,24 @@ def test_what_is_no_name_of_a_model_is_refused(admin_client, name):
     assert response.status_code == 200
     assert "errorlist" in response.text
     assert not AnswerModel.objects.exists()
+
+
+def test_more_models_cost_the_list_no_more_queries(admin_client):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert "in use" in admin_client.get(CHANGE_LIST).text
+        return len(captured)
+
+    AnswerModel.objects.create(name="vendor/second")
+    with_one = queries()
+    for number in range(5):
+        AnswerModel.objects.create(name=f"vendor/more-{number}", position=number)
+
+    assert queries() == with_one
+
+
+def test_one_too_many_is_not_asked_and_says_so(admin_client):
+    for number in range(10):
+        AnswerModel.objects.create(name=f"vendor/model-{number}", position=number)
+
+    assert admin_client.get(CHANGE_LIST).text.count("too many stand before it") == 1
