@@ -1,19 +1,18 @@
 from django.urls import path
 
-from chat import views
+from chat.views.citations import MessageCitations
+from chat.views.conversations import ConversationDetail, ConversationList
+from chat.views.messages import MessageList
+from chat.views.search import SearchView
 
 urlpatterns = [
-    path("conversations/", views.ConversationList.as_view(), name="conversations"),
-    path("conversations/<uuid:pk>/", views.ConversationDetail.as_view(), name="conversation"),
-    path(
-        "conversations/<uuid:conversation_id>/messages/",
-        views.MessageList.as_view(),
-        name="messages",
-    ),
+    path("conversations/", ConversationList.as_view(), name="conversations"),
+    path("conversations/<uuid:pk>/", ConversationDetail.as_view(), name="conversation"),
+    path("conversations/<uuid:conversation_id>/messages/", MessageList.as_view(), name="messages"),
     path(
         "messages/<uuid:message_id>/citations/",
-        views.MessageCitations.as_view(),
+        MessageCitations.as_view(),
         name="message-citations",
     ),
-    path("search/", views.SearchView.as_view(), name="search"),
+    path("search/", SearchView.as_view(), name="search"),
 ]

@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from chat.views import chat_page
+from chat.views.page import chat_page
 from documents.reader import read_page
 from ragsite import health
 

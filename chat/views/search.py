@@ -1,0 +1,73 @@
+"""Retrieval alone."""
+
+from math import ceil
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from chat.access import corpus_of, scope_of
+from chat.context import Surroundings, gather
+from chat.retrieval import Found, Retriever
+from chat.serializers import (
+    ProblemSerializer,
+    SearchResultSerializer,
+    SearchSerializer,
+)
+from chat.turns import passage_json
+from chat.views.requests import count, principal_of
+from documents.index.base import IndexUnavailable
+from documents.models import Corpus
+from documents.problems import Problem
+
+
+class SearchView(APIView):
+    """Retrieval alone: what an answer would be written from."""
+
+    @extend_schema(
+        request=SearchSerializer,
+        responses={200: SearchResultSerializer, 404: ProblemSerializer, 503: ProblemSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        body = SearchSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        asked = body.validated_data
+        corpus = corpus_of(principal_of(request), asked["corpus"])
+        try:
+            count(principal_of(request), "questions")
+            found = async_to_sync(search)(asked, corpus)
+        except IndexUnavailable as error:
+            raise Problem(
+                503,
+                "search_unavailable",
+                "Search is unavailable; try again.",
+                retry_after=max(5, ceil(error.retry_after or 0)),
+            ) from None
+        passages = [
+            {
+                **passage_json(passage),
+                "text": passage.text,
+                "line_start": passage.line_start,
+                "line_end": passage.line_end,
+            }
+            for passage in found.passages
+        ]
+        return Response(
+            {
+                "query": found.query,
+                "degraded": found.degraded,
+                "passages": passages,
+                "timings": found.timings,
+            }
+        )
+
+
+async def search(asked: dict[str, Any], corpus: Corpus) -> Found:
+    retriever, scope = Retriever.from_settings(), scope_of(corpus, asked.get("filters"))
+    around = await gather(Surroundings.of(asked), scope, retriever.index, corpus.language)
+    return await retriever.search(
+        asked["query"], scope, language=corpus.language, top_k=asked.get("top_k"), context=around
+    )
