@@ -15,19 +15,20 @@ from uuid import UUID
 from django.conf import settings
 from django.core.cache import cache
 
-from chat.claims import CheckedClaim, Verdict
+from chat.claims import CheckedClaim
 from chat.context import Surroundings
 from chat.copying import CopiedRun
 from chat.events import Cited, Claims, Event, Sources
 from chat.llm.base import ChatModel
 from chat.llm.extractive import ExtractiveModel
-from chat.models import Citation, Claim, Message
+from chat.models import Message
 from chat.prompting import version
 from chat.retrieval import Retriever
+from chat.saved import checked_of, cited_of
 from chat.turns import Turn, claim_json, passage_json
 from documents.index.base import IndexHit
 from documents.ledger import this_process
-from documents.models import Chunk, TrustTier
+from documents.models import Chunk
 from documents.passages import Passage
 from documents.threads import in_database_thread
 
@@ -130,8 +131,8 @@ def _recall(turn: Turn, key: str) -> Remembered | None:
         return None
     return Remembered(
         message,
-        [_cited(row) for row in message.citations.all()],
-        [_claim(row) for row in message.claims.all()],
+        [cited_of(row) for row in message.citations.all()],
+        [checked_of(row) for row in message.claims.all()],
         passages,
         kept["nearest"],
         kept["copied"],
@@ -148,19 +149,3 @@ def _keep(turn: Turn, key: str) -> None:
         "copied": [{"start": r.start, "end": r.end, "words": r.words} for r in turn.copied],
     }
     cache.set(key, kept, settings.ANSWER_CACHE_SECONDS)
-
-
-def _cited(row: Citation) -> Cited:
-    return Cited(
-        number=row.number, chunk_id=str(row.chunk_id), title=row.title,
-        heading_path=row.heading_path, url=row.url, link=row.link, quote=row.quote,
-        quote_start=row.quote_start, quote_end=row.quote_end, trust_tier=row.trust_tier,
-        peer_reviewed=row.trust_tier == TrustTier.PEER_REVIEWED,
-    )  # fmt: skip
-
-
-def _claim(row: Claim) -> CheckedClaim:
-    return CheckedClaim(
-        start=row.start, end=row.end, verdict=Verdict(row.verdict), citation=row.citation_number,
-        support_start=row.support_start, support_end=row.support_end, reason=row.reason,
-    )  # fmt: skip

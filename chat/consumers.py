@@ -4,13 +4,14 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
 from django.db import DatabaseError
 from django.http import parse_cookie
 from rest_framework.exceptions import ValidationError
@@ -22,9 +23,9 @@ from chat.auth.authentication import InvalidCredential, principal_for
 from chat.auth.principal import Principal
 from chat.auth.sessions import user_of
 from chat.context import Surroundings
-from chat.events import Error, Event, as_json
-from chat.models import Conversation
-from chat.pipeline import answer
+from chat.events import Error, as_json
+from chat.models import Conversation, Message
+from chat.running import running
 from chat.serializers import QuestionSerializer
 from chat.turns import Turn
 from documents.models import Corpus
@@ -35,7 +36,8 @@ logger = logging.getLogger(__name__)
 
 VERSION = 1
 MAX_FRAME = 64 * 1024  # characters
-UNAUTHORIZED = 4401
+UNAUTHORIZED, TRY_LATER = 4401, 1013
+TYPES = ("ask", "resume", "stop", "authenticate", "ping")
 ASKED = ("question", "filters", "page", "selection")  # of an "ask" frame, as in REST
 NO_TEXT = re.compile("[\0\ud800-\udfff]")  # neither sent back nor stored
 
@@ -48,15 +50,20 @@ class ProtocolError(Exception):
         self.code = code
 
 
+class SlowReader(OSError):
+    """It takes nothing any more; what was sent waits in buffers."""
+
+
 class ChatConsumer(AsyncWebsocketConsumer):
-    """One reader's socket; it answers one question at a time."""
+    """One reader's socket; it follows one answer at a time. The answer outlives it."""
 
     channel_layer_alias = None  # a socket without Redis is one that Redis cannot take away
     visitor: str = ""  # who a visitor without a token is, for as long as this socket lives
-    turn: Turn | None = None
-    answering: asyncio.Task[None] | None = None
-    asked: str = ""  # the id that the client gave the running question
+    following: asyncio.Task[None] | None = None
+    followed: UUID | None = None  # the answer
+    asked: str = ""  # the id that the client gave the frame which began it
     number: int = 0  # of frames sent
+    shown: Mapping[str, str] = {}  # credentials of an "authenticate" frame, by header
 
     async def connect(self) -> None:
         await self.accept()
@@ -74,39 +81,73 @@ class ChatConsumer(AsyncWebsocketConsumer):
             match frame["type"]:
                 case "ask":
                     await self._ask(frame)
+                case "resume":
+                    await self._resume(frame)
                 case "stop":
-                    self._stop(frame)
+                    await self._stop(frame)
+                case "authenticate":
+                    await self._authenticate(frame)
                 case "ping":
                     await self._send({"type": "pong"}, frame["id"])
 
     async def disconnect(self, code: int) -> None:
-        if self.answering and not self.answering.done():
-            self.answering.cancel()
+        if self.following and not self.following.done():
+            self.following.cancel()
             with suppress(asyncio.CancelledError):
-                await self.answering
+                await self.following
 
     async def _ask(self, frame: dict[str, Any]) -> None:
-        if self.answering and not self.answering.done():
-            raise Problem(409, "busy", "A question is being answered; stop it or wait.")
-        self.asked = frame["id"]
-        self.turn = await self._open_turn(frame)
-        # A task, so that this socket still hears "stop", "ping" and the hang-up meanwhile.
-        self.answering = asyncio.create_task(self._answer(self.turn, frame["id"]))
+        self._must_be_free()
+        turn = await self._open_turn(frame)
+        running().start(turn)
+        self._follow(turn.id, 0, frame["id"])
 
-    async def _answer(self, turn: Turn, to: str) -> None:
-        try:
-            async with self._told(to), aclosing(answer(turn)) as events:
-                async for event in events:
-                    await self._send_event(event, to)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not turn.stop_requested or task is None:
-                raise
-            task.uncancel()
-            if turn.message_id is None:
-                await self._send_error("cancelled", "Stopped before it began.", to=to)
-            else:
-                await self._send_event(turn.done(), to)
+    async def _resume(self, frame: dict[str, Any]) -> None:
+        self._must_be_free()
+        message, after = as_uuid(frame.get("message")), frame.get("after", 0)
+        if not isinstance(after, int) or isinstance(after, bool) or not 0 <= after < 10**9:
+            raise Problem(400, "bad_event_number", '"after" is a whole number, 0 or more.')
+        if message is None or not await self._is_mine(message):
+            raise Problem(404, "not_found", "There is no such answer of yours.")
+        self._follow(message, after, frame["id"])
+
+    def _must_be_free(self) -> None:
+        if self.following and not self.following.done():
+            raise Problem(409, "busy", "A question is being answered; stop it or wait.")
+
+    def _follow(self, message: UUID, after: int, to: str) -> None:
+        self.followed, self.asked = message, to
+        # A task, so that this socket still hears "stop", "ping" and the hang-up meanwhile.
+        self.following = asyncio.create_task(self._tell(message, after, to))
+
+    async def _tell(self, message: UUID, after: int, to: str) -> None:
+        async with self._told(to), aclosing(running().follow(message, after)) as entries:
+            async for number, event in entries:
+                await self._send({**as_json(event), "event_id": number}, to)
+
+    async def _stop(self, frame: dict[str, Any]) -> None:
+        busy = self.following is not None and not self.following.done()
+        if not busy or self.followed is None or self.asked != frame["id"]:
+            raise ProtocolError("nothing_to_stop", "No question with this id is being answered.")
+        await running().stop(self.followed)
+
+    async def _authenticate(self, frame: dict[str, Any]) -> None:
+        """From now on; whoever the socket was before, it is not any more."""
+        self._must_be_free()
+        shown = {
+            header: frame[name]
+            for name, header in (
+                ("authorization", "authorization"),
+                ("visitor_token", visitors.HEADER.lower()),
+            )
+            if name in frame
+        }
+        if len(shown) != 1 or not all(isinstance(value, str) for value in shown.values()):
+            raise ProtocolError(
+                "invalid", 'An "authenticate" frame has "authorization" or "visitor_token".'
+            )
+        self.shown = shown
+        await self._send({"type": "ready", "corpora": await self._greeting()}, frame["id"])
 
     @asynccontextmanager
     async def _told(self, to: str | None = None) -> AsyncIterator[None]:
@@ -127,6 +168,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._send_error(
                 "database_unavailable", "The database is busy or away.", status=503, to=to
             )
+        except SlowReader:
+            await self._hang_up()
         except OSError:
             logger.debug("A socket was gone before it could be told")
         except Exception:
@@ -134,14 +177,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._send_error(
                 "internal", "Something went wrong on our side.", status=500, to=to
             )
-
-    def _stop(self, frame: dict[str, Any]) -> None:
-        running = self.answering is not None and not self.answering.done()
-        if not running or self.turn is None or self.answering is None or self.asked != frame["id"]:
-            raise ProtocolError("nothing_to_stop", "No question with this id is being answered.")
-        if not self.turn.stop_requested:
-            self.turn.stop_requested = True
-            self.answering.cancel()
 
     @in_database_thread
     def _greeting(self) -> list[dict[str, str]]:
@@ -151,7 +186,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
     def _authenticated(self) -> Principal:
         """Decided anew for each question: a key may have been revoked, a user signed out."""
         headers = {k.decode("latin1").lower(): v.decode("latin1") for k, v in self.scope["headers"]}
-        cookies = headers.get("cookie", "")
+        headers |= self.shown
+        cookies = headers.get("cookie", "") if not self.shown else ""
         if token := parse_cookie(cookies).get(visitors.COOKIE):
             headers.setdefault(visitors.HEADER.lower(), token)
         meta = {
@@ -162,6 +198,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
             headers=headers, user=user_of(cookies), address=client_address(meta)
         )
         return principal if principal.id else replace(principal, id=self.visitor)
+
+    @in_database_thread
+    def _is_mine(self, message: UUID) -> bool:
+        mine = Conversation.objects.of(self._authenticated())
+        return Message.objects.filter(pk=message, conversation__in=mine).exists()
 
     @in_database_thread
     def _open_turn(self, frame: dict[str, Any]) -> Turn:
@@ -195,8 +236,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         # Saved together with its first question, once that is admitted.
         return Conversation(corpus=corpus, owner=principal.owner)
 
-    async def _send_event(self, event: Event, to: str) -> None:
-        await self._send(as_json(event), to)
+    async def _hang_up(self) -> None:
+        """The frame that says so may have to wait as well."""
+        with suppress(TimeoutError, OSError):
+            async with asyncio.timeout(1):
+                await self.close(TRY_LATER)
 
     async def _send_error(
         self, code: str, detail: str, *, status: int = 400, to: str | None = None
@@ -206,7 +250,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _send(self, frame: dict[str, Any], to: str | None = None) -> None:
         self.number += 1
         frame = {"v": VERSION, "seq": self.number, "id": to, **frame}
-        await self.send(json.dumps(frame, ensure_ascii=False))
+        try:
+            async with asyncio.timeout(settings.SLOW_READER_SECONDS):
+                await self.send(json.dumps(frame, ensure_ascii=False))
+        except TimeoutError:
+            logger.info("A socket took nothing for a while: it is closed.")
+            raise SlowReader from None
 
 
 def parse(text: str | None) -> dict[str, Any]:
@@ -223,8 +272,8 @@ def parse(text: str | None) -> dict[str, Any]:
         raise ProtocolError("not_an_object", "A frame is a JSON object.")
     if frame.get("v") != VERSION:
         raise ProtocolError("unknown_version", f'A frame says "v": {VERSION}.')
-    if frame.get("type") not in ("ask", "stop", "ping"):
-        raise ProtocolError("unknown_type", '"type" is one of ask, stop, ping.')
+    if frame.get("type") not in TYPES:
+        raise ProtocolError("unknown_type", '"type" is one of {}.'.format(", ".join(TYPES)))
     if not isinstance(frame.get("id"), str) or not 1 <= len(frame["id"]) <= 100:
         raise ProtocolError("bad_id", '"id" is a string of 1 to 100 characters of your choice.')
     if any(NO_TEXT.search(str(frame.get(name, ""))) for name in ("id", "corpus", "conversation")):

@@ -23,11 +23,12 @@ class Start:
 
 @dataclass(frozen=True)
 class Stage:
-    """`stage`: searching, writing, rewriting, checking."""
+    """`stage`: queued, searching, writing, rewriting, checking."""
 
     type: ClassVar = "stage"
     stage: str
     query: str | None = None  # what was searched for, if it differs from the question
+    position: int | None = None  # while queued: 1 is next
 
 
 @dataclass(frozen=True)
@@ -117,5 +118,17 @@ class Error:
 Event = Start | Stage | Sources | Delta | Cited | Restart | Claims | Done | Error
 
 
+_TYPES: dict[str, Any] = {
+    kind.type: kind for kind in (Start, Stage, Sources, Delta, Cited, Restart, Claims, Done, Error)
+}
+
+
 def as_json(event: Event) -> dict[str, Any]:
     return {"type": event.type, **asdict(event)}
+
+
+def from_json(told: dict[str, Any]) -> Event:
+    """What `as_json` made; raises KeyError and TypeError for anything else."""
+    fields = dict(told)
+    event: Event = _TYPES[fields.pop("type")](**fields)
+    return event

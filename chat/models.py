@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.core.validators import RegexValidator
@@ -16,9 +15,7 @@ from documents.models import Chunk, Corpus, TrustTier
 
 if TYPE_CHECKING:
     from chat.auth.principal import Principal
-
-
-LONGEST_TURN = timedelta(minutes=10)
+    from chat.events import Cited
 
 
 class ApiKey(AbstractAPIKey):
@@ -64,13 +61,22 @@ class Conversation(models.Model):
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
-    def open_turn(self, conversation: Conversation, question: str) -> tuple["Message", "Message"]:
+    def open_turn(
+        self,
+        conversation: Conversation,
+        question: str,
+        *,
+        answer_id: uuid.UUID | None = None,
+        process: str = "",
+    ) -> tuple["Message", "Message"]:
         """Save a question, and the row its answer will be written to; a new conversation too."""
         with transaction.atomic():
             if conversation._state.adding:
                 conversation.save()
             asked = self.create(conversation=conversation, role=Message.Role.USER, text=question)
             answer = self.create(
+                id=answer_id or uuid.uuid4(),
+                process=process,
                 conversation=conversation,
                 role=Message.Role.ASSISTANT,
                 status=Message.Status.STREAMING,
@@ -96,13 +102,6 @@ class MessageQuerySet(models.QuerySet["Message"]):
             return
         Citation.objects.bulk_create(citations)
         Claim.objects.bulk_create(claims)
-
-    def interrupt_abandoned(self) -> int:
-        """End the answers of a process that died: nothing streams for as long as this."""
-        began_before = timezone.now() - LONGEST_TURN
-        return self.filter(status=Message.Status.STREAMING, created_at__lt=began_before).update(
-            status=Message.Status.INTERRUPTED, finished_at=timezone.now()
-        )
 
 
 class Message(models.Model):
@@ -134,6 +133,9 @@ class Message(models.Model):
     status = models.CharField(max_length=20, choices=Status, default=Status.COMPLETE)
     outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.NONE, blank=True)
     model = models.CharField(max_length=200, blank=True)
+    process = models.CharField(
+        max_length=32, blank=True, help_text=_("Who writes it: see chat/processes.py.")
+    )
     timings = models.JSONField(default=dict, blank=True)
     usage = models.JSONField(default=dict, blank=True)
     trace = models.JSONField(default=dict, blank=True)
@@ -198,6 +200,16 @@ class Citation(models.Model):
 
     def __str__(self) -> str:
         return f"[{self.number}] {self.title}"
+
+    @classmethod
+    def of(cls, cited: "Cited", message_id: uuid.UUID, text_hash: str) -> "Citation":
+        """The row that keeps what a reader was shown."""
+        return cls(
+            message_id=message_id, number=cited.number, chunk_id=uuid.UUID(cited.chunk_id),
+            title=cited.title[:500], heading_path=cited.heading_path, url=cited.url,
+            link=cited.link, quote=cited.quote, quote_start=cited.quote_start,
+            quote_end=cited.quote_end, text_hash=text_hash, trust_tier=cited.trust_tier,
+        )  # fmt: skip
 
 
 class Claim(models.Model):

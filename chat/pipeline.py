@@ -18,6 +18,7 @@ from chat.limits import TooManyQuestions, admit
 from chat.llm.base import ChatModel, ChatModelError
 from chat.models import Message
 from chat.phrases import NOT_IN_CONTENT, REFUSED, phrase
+from chat.places import Overloaded, places
 from chat.prompting import build_prompt, version
 from chat.providers import follow_the_curator, get_chat_model, get_quotes
 from chat.retrieval import Found, Retriever
@@ -38,17 +39,30 @@ SELECTION_NOT_FOUND = (
 
 
 async def answer(turn: Turn) -> AsyncGenerator[Event, None]:
-    """What every transport calls: the configured pipeline's answer, or an error that says why."""
-    await follow_the_curator()
+    """What every transport calls: the configured pipeline's answer, or an error that says why.
+
+    A turn that has to wait for its place says where in the queue it is; it is not saved before it
+    has one.
+    """
     try:
-        pipeline = AnswerPipeline.from_settings()
-    except Exception:
-        logger.exception("The answer pipeline could not be built")
-        yield Error("not_configured", "The server is not set up to answer questions.", 503)
-        return
-    async with aclosing(pipeline.answer(turn)) as events:
-        async for event in events:
-            yield event
+        await admit(turn.principal)
+        async with places().take(turn.principal) as place:
+            async for position in place:
+                yield Stage("queued", position=position)
+            await follow_the_curator()
+            try:
+                pipeline = AnswerPipeline.from_settings()
+            except Exception:
+                logger.exception("The answer pipeline could not be built")
+                yield Error("not_configured", "The server is not set up to answer questions.", 503)
+                return
+            async with aclosing(pipeline.answer(turn)) as events:
+                async for event in events:
+                    yield event
+    except TooManyQuestions as error:
+        yield Error("rate_limited", str(error), 429, error.retry_after)
+    except Overloaded as error:
+        yield Error("overloaded", str(error), 503, error.retry_after)
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,6 @@ class AnswerPipeline:
     async def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """The events of one turn; the last is Done or Error, unless the caller stops listening."""
         try:
-            await admit(turn.principal)
             await self._look_around(turn)
             async with recorded(turn):
                 began = perf_counter()
@@ -79,8 +92,6 @@ class AnswerPipeline:
                             yield event
                     await keep(turn, self.retriever, self.model)
                 turn.took("total", began)
-        except TooManyQuestions as error:
-            yield Error("rate_limited", str(error), 429, error.retry_after)
         except SelectionNotFound:
             yield Error("selection_not_found", SELECTION_NOT_FOUND, 422)
         except IndexUnavailable as error:
@@ -189,6 +200,7 @@ class AnswerPipeline:
         """Say so, cite nothing, and name the nearest sections."""
         turn.outcome = Message.Outcome.NOT_IN_CONTENT
         turn.nearest = passages[:3]
+        turn.trace["nearest"] = [str(passage.chunk_id) for passage in turn.nearest]
         turn.text = phrase(NOT_IN_CONTENT, turn.question, turn.language)
         return Delta(turn.text)
 

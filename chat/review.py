@@ -120,7 +120,4 @@ def _decide(turn: Turn) -> None:
 
 
 def _claims(turn: Turn) -> Claims:
-    return Claims(
-        [claim_json(claim) for claim in turn.claims],
-        [{"start": run.start, "end": run.end, "words": run.words} for run in turn.copied],
-    )
+    return Claims([claim_json(claim) for claim in turn.claims], turn.copied_json)

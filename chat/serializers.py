@@ -243,6 +243,13 @@ class AnswerSerializer(serializers.Serializer[dict[str, Any]]):
     timings = serializers.DictField(child=serializers.FloatField())
 
 
+class EventsSerializer(serializers.Serializer[dict[str, Any]]):
+    """What was told after an event: each with its number as `id`; see docs/api.md."""
+
+    events = serializers.ListField(child=serializers.DictField())
+    complete = serializers.BooleanField(help_text="The last of them ends the answer.")
+
+
 class ProblemSerializer(serializers.Serializer[dict[str, Any]]):
     """problem+json: `code` is stable, `detail` is for people."""
 

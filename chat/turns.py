@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import OperationalError
@@ -21,6 +21,7 @@ from chat.llm.base import Attempt, Completion, Prompt, PromptMessage
 from chat.llm.fallback import MAX_CALLS
 from chat.models import Citation, Claim, Conversation, Message
 from chat.phrases import RETRACTED_ALONE, phrase
+from chat.processes import this_process
 from documents.models import Corpus, IndexChange
 from documents.passages import Passage
 from documents.scope import Scope
@@ -37,7 +38,8 @@ class Turn:
     principal: Principal
     question: str
     scope: Scope
-    message_id: UUID | None = None
+    id: UUID = field(default_factory=uuid4)  # of the answer, from the beginning
+    message_id: UUID | None = None  # the same, once the answer has a row
     history: list[PromptMessage] = field(default_factory=list)
     text: str = ""
     status: Message.Status = Message.Status.STREAMING
@@ -69,6 +71,10 @@ class Turn:
     @property
     def retraction_notice(self) -> str:
         return phrase(RETRACTED_ALONE, self.question, self.language)
+
+    @property
+    def copied_json(self) -> list[dict[str, int]]:
+        return [{"start": run.start, "end": run.end, "words": run.words} for run in self.copied]
 
     def took(self, stage: str, began: float) -> None:
         """Milliseconds since `began` (of perf_counter), the first time that this stage is told."""
@@ -114,7 +120,7 @@ class Turn:
             status=self.status.value, outcome=self.outcome.value, text=self.text,
             citations=[citation_json(c) for c in self.cited],
             claims=[claim_json(c) for c in self.claims],
-            copied=[{"start": c.start, "end": c.end, "words": c.words} for c in self.copied],
+            copied=self.copied_json,
             nearest=[passage_json(p) for p in self.nearest], degraded=self.degraded,
             model=self.model, extractive=self.extractive, cached=self.cached, usage=self.usage,
             timings=self.timings,
@@ -193,7 +199,9 @@ def _open_turn(turn: Turn) -> Opened:
         .order_by("-created_at", "role")
         .values_list("role", "text")[:6]
     ][::-1]
-    _asked, answer = Message.objects.open_turn(turn.conversation, turn.question)
+    _asked, answer = Message.objects.open_turn(
+        turn.conversation, turn.question, answer_id=turn.id, process=this_process()
+    )
     return answer.pk, history, _settled_revision(turn.conversation.corpus_id)
 
 
@@ -213,15 +221,10 @@ def _close_turn(turn: Turn) -> None:
         {
             "text": turn.text, "status": turn.status, "outcome": turn.outcome,
             "model": turn.model, "usage": turn.usage, "timings": turn.timings,
-            "trace": turn.trace,
+            "trace": turn.trace | ({"copied": turn.copied_json} if turn.copied else {}),
         },
         [
-            Citation(
-                message_id=turn.message_id, number=c.number, chunk_id=UUID(c.chunk_id),
-                title=c.title[:500], heading_path=c.heading_path, url=c.url, link=c.link,
-                quote=c.quote, quote_start=c.quote_start, quote_end=c.quote_end,
-                text_hash=turn.passages[c.chunk_id].text_hash, trust_tier=c.trust_tier,
-            )
+            Citation.of(c, turn.message_id, turn.passages[c.chunk_id].text_hash)
             for c in turn.cited
         ],
         [

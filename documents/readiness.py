@@ -22,6 +22,7 @@ class Readiness:
         self.parts: dict[str, Callable[[], object]] = {}
         self.problems: dict[str, str] = {}  # for the log alone: they name paths and addresses
         self.checked_at = -inf
+        self.ends = False  # the process was told to: nobody should come any more
 
     def watch(self, part: str, load: Callable[[], object]) -> None:
         self.parts[part] = load
@@ -44,6 +45,8 @@ class Readiness:
 
         As long as all is well nothing is asked: a prober must not keep a sleeping database awake.
         """
+        if self.ends:
+            return ["restarting"]
         if self.problems and self.clock() - self.checked_at >= PAUSE:
             self.check()
         return list(self.problems)

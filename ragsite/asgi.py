@@ -4,8 +4,12 @@ uvicorn ragsite.asgi:application --ws websockets-sansio --no-proxy-headers
         --timeout-graceful-shutdown 25
 """
 
+import asyncio
 import logging
 import os
+import signal
+import threading
+from types import FrameType
 from typing import Any
 
 from django.core.asgi import get_asgi_application
@@ -16,11 +20,12 @@ django_application = get_asgi_application()
 # Apps must be loaded first.
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.conf import settings  # noqa: E402
 
 from chat import limits  # noqa: E402
-from chat.models import Message  # noqa: E402
 from chat.pipeline import AnswerPipeline  # noqa: E402
 from chat.routing import websocket_urlpatterns  # noqa: E402
+from chat.running import running  # noqa: E402
 from documents import ledger  # noqa: E402
 from documents.readiness import this_process  # noqa: E402
 from documents.threads import in_database_thread  # noqa: E402
@@ -35,7 +40,6 @@ def start() -> None:
     this_process.watch("answers", AnswerPipeline.from_settings)
     this_process.check()
     limits.prepare()
-    Message.objects.interrupt_abandoned()
 
 
 async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -45,18 +49,43 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if message["type"] == "lifespan.startup":
             try:
                 await in_database_thread(start)()
+                await running().end_abandoned()
+                running().listen()
             except Exception:
                 # Not fatal: the admin may be needed to mend it.
                 logger.exception("Starting went wrong")
+            _drain_when_told_to_end()
             await in_database_thread(worker.begin)()
             await send({"type": "lifespan.startup.complete"})
         else:
+            await running().drain(settings.DRAIN_SECONDS)
+            await running().close()
             await in_database_thread(worker.end)()
             # Here too: the signal that stopped uvicorn ends the process without its exit handlers.
             await in_database_thread(ledger.this_process.flush)()
             await send({"type": "lifespan.shutdown.complete"})
             return
 
+
+def _drain_when_told_to_end() -> None:
+    """The signal comes long before the lifespan's end: uvicorn waits for its connections first."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # a server of the tests, to which no signal comes
+    loop = asyncio.get_running_loop()
+    before = signal.getsignal(signal.SIGTERM)
+
+    def told(number: int, frame: FrameType | None) -> None:
+        this_process.ends = True
+        loop.call_soon_threadsafe(
+            lambda: _draining.append(loop.create_task(running().drain(settings.DRAIN_SECONDS)))
+        )
+        if callable(before):
+            before(number, frame)
+
+    signal.signal(signal.SIGTERM, told)
+
+
+_draining: list[asyncio.Task[None]] = []  # held, or it might be collected before its end
 
 application = ProtocolTypeRouter(
     {

@@ -256,6 +256,28 @@ ANONYMOUS_QUESTIONS_PER_MINUTE = env.int("ANONYMOUS_QUESTIONS_PER_MINUTE", defau
 QUESTION_MAX_CHARS = env.int("QUESTION_MAX_CHARS", default=4000)
 
 
+# --- Answers as they are written ------------------------------------------------------------------
+
+# Of one process: answered at once, and waiting for a place. What comes then is told to try again.
+TURNS_AT_ONCE = env.int("TURNS_AT_ONCE", default=300)
+TURNS_QUEUED = env.int("TURNS_QUEUED", default=200)
+QUEUE_SECONDS = env.float("QUEUE_SECONDS", default=15)
+# Of one user or visitor's address, and of one API key, behind which there are many readers.
+TURNS_AT_ONCE_EACH = env.int("TURNS_AT_ONCE_EACH", default=4)
+TURNS_AT_ONCE_OF_A_KEY = env.int("TURNS_AT_ONCE_OF_A_KEY", default=100)
+# An answer that nobody has read for this long is stopped.
+UNWATCHED_SECONDS = env.float("UNWATCHED_SECONDS", default=30)
+# How long the events of an answer can be read again; the answer itself is in the database.
+JOURNAL_SECONDS = env.int("JOURNAL_SECONDS", default=600)
+# A reader whose connection takes nothing for this long is hung up on.
+SLOW_READER_SECONDS = env.float("SLOW_READER_SECONDS", default=15)
+# Seconds that answers have to end when the server is told to; what is not done then is interrupted.
+DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=20)
+# Websockets of one process, and of one user or visitor's address.
+SOCKETS = env.int("SOCKETS", default=5000)
+SOCKETS_EACH = env.int("SOCKETS_EACH", default=50)
+
+
 # --- Bodies of requests: measured before Django stores them (ragsite/bodies.py) -------------------
 
 # The largest that the API takes is a list of keys to try again. Up to here bodies stay in memory.

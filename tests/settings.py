@@ -32,6 +32,7 @@ from ragsite.settings import *  # noqa: E402, F403
 from ragsite.settings import DATABASES, STORAGES  # noqa: E402
 
 ALLOWED_HOSTS = ["*"]
+DRAIN_SECONDS = 0.2  # what a test left behind is interrupted
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if str(DATABASES["default"]["ENGINE"]).endswith("sqlite3"):
     # A file, not memory: threads and processes must meet the same locks as in production.

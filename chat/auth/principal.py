@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from django.conf import settings
+
 from chat.auth.addresses import network_of
 from documents.scope import Scope
 
@@ -28,6 +30,13 @@ class Principal:
     def limit_key(self) -> str:
         """What the rate limit counts: a visitor could mint ids at will, so the network."""
         return f"address:{network_of(self.address)}" if self.kind == "visitor" else self.owner
+
+    @property
+    def turns_at_once(self) -> int:
+        """How many of its questions may be answered or wait at the same time."""
+        if self.kind == "key":
+            return settings.TURNS_AT_ONCE_OF_A_KEY
+        return settings.TURNS_AT_ONCE_EACH
 
     @property
     def scope(self) -> Scope:

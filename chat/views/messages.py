@@ -1,27 +1,19 @@
 """What was said, and the next question: one JSON body, or its events as SSE."""
 
-import json
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
-from django.db import connection
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework import generics, status
+from rest_framework import generics
 from rest_framework.pagination import CursorPagination
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from chat.access import scope_of
 from chat.context import Surroundings
-from chat.events import Done, Error, Event, as_json
 from chat.models import Conversation, Message
-from chat.pipeline import answer
 from chat.serializers import (
     AnswerSerializer,
     MessageSerializer,
@@ -30,18 +22,8 @@ from chat.serializers import (
 )
 from chat.standing import standings
 from chat.turns import Turn
+from chat.views.answers import EventStreamRenderer, respond
 from chat.views.requests import principal_of
-from documents.problems import Problem
-
-
-class EventStreamRenderer(BaseRenderer):
-    """Only for content negotiation: the view writes the stream itself."""
-
-    media_type = "text/event-stream"
-    format = "sse"
-
-    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
-        return f"event: error\ndata: {json.dumps(data)}\n\n".encode()
 
 
 class OldestFirst(CursorPagination):
@@ -107,55 +89,4 @@ class MessageList(generics.ListAPIView[Message]):
             scope=scope_of(conversation.corpus, body.validated_data.get("filters")),
             surroundings=Surroundings.of(body.validated_data),
         )
-        # Nothing of this request may hold a connection while a model writes.
-        connection.close()
-        events = answer(turn)
-        if request.accepted_renderer.format == "sse":
-            return event_stream(events)
-        last = async_to_sync(last_event)(events)
-        if isinstance(last, Error):
-            raise as_problem(last)
-        return Response(as_json(last), status=status.HTTP_201_CREATED)
-
-
-def event_stream(events: AsyncGenerator[Event, None]) -> StreamingHttpResponse:
-    """The events as SSE. A turn that was not even admitted is an HTTP error instead."""
-    first = async_to_sync(first_event)(events)
-    if isinstance(first, Error):
-        raise as_problem(first)
-    return StreamingHttpResponse(
-        frames(first, events),
-        content_type="text/event-stream",
-        headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
-    )
-
-
-async def first_event(events: AsyncGenerator[Event, None]) -> Event:
-    return await anext(events)
-
-
-async def frames(first: Event, events: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
-    number = 1
-    yield frame(number, first)
-    async with aclosing(events):
-        async for event in events:
-            number += 1
-            yield frame(number, event)
-
-
-def frame(number: int, event: Event) -> bytes:
-    data = json.dumps(as_json(event), ensure_ascii=False)
-    return f"id: {number}\nevent: {event.type}\ndata: {data}\n\n".encode()
-
-
-async def last_event(events: AsyncGenerator[Event, None]) -> Done | Error:
-    last: Event | None = None
-    async with aclosing(events):
-        async for event in events:
-            last = event
-    assert isinstance(last, (Done, Error))  # noqa: S101 - the pipeline's promise
-    return last
-
-
-def as_problem(error: Error) -> Problem:
-    return Problem(error.status, error.code, error.detail, retry_after=error.retry_after)
+        return respond(request, turn)

@@ -3,11 +3,9 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connections
-from django.utils import timezone
 
 import chat.providers
 from chat import turns
@@ -17,6 +15,7 @@ from chat.llm.scripted import ScriptedModel
 from chat.models import Citation, Claim, Conversation, Message
 from chat.pipeline import AnswerPipeline, answer
 from chat.retrieval import Retriever
+from chat.running import running
 from chat.turns import recorded
 from documents.embedding.base import EmbeddingError
 from documents.index.base import IndexUnavailable
@@ -425,10 +424,9 @@ async def test_a_locked_database_while_the_reader_leaves_ends_quietly(corpus, mo
 async def test_the_answers_of_a_process_that_died_are_ended_at_the_next_start(corpus):
     turn = await new_turn(corpus, LAMP)
     await events_of(turn)
-    long_ago = timezone.now() - timedelta(hours=1)
-    await Message.objects.aupdate(status="streaming", created_at=long_ago)
+    await Message.objects.aupdate(status="streaming", finished_at=None, process="one that died")
 
-    await in_database_thread(Message.objects.interrupt_abandoned)()
+    await running().end_abandoned()
 
     assert (await saved(turn)).status == "interrupted"
 

@@ -13,6 +13,7 @@ from chat.auth import visitors
 from chat.llm.scripted import ScriptedModel
 from chat.models import ApiKey, Conversation, Message
 from chat.pipeline import AnswerPipeline
+from chat.running import running
 from documents.models import Corpus
 from documents.threads import in_database_thread
 from tests.chat.clients import Socket
@@ -112,13 +113,16 @@ async def test_a_second_question_meanwhile_is_refused(held_open):
     assert (error["id"], error["code"], done["id"]) == ("2", "busy", "1")
 
 
-async def test_a_hang_up_leaves_an_interrupted_answer(held_open):
+async def test_an_answer_outlives_the_socket_that_it_was_asked_on(held_open):
     async with Socket() as socket:
         await socket.send("ask", corpus="lighthouse", question=LAMP)
         await until(socket, "delta")
+    held_open.set()
+
+    await running().drain(10)
 
     answer = await Message.objects.aget(role="assistant")
-    assert (answer.status, answer.text) == ("interrupted", "Once in ")
+    assert (answer.status, answer.text) == ("complete", "Once in twelve seconds [1].")
 
 
 BAD_FRAMES = {

@@ -1,0 +1,180 @@
+"""Exchange: what this process tells others of its turns through Redis, and what it reads of theirs.
+
+The recording in memory is what readers here follow; Redis gets a copy of it, a little later and in
+as few round trips as possible. What Redis could not take is written as soon as it answers again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from math import ceil
+from uuid import UUID
+
+from django.conf import settings
+
+from chat.abandoned import interrupt
+from chat.journal.entries import Entry
+from chat.journal.recording import Recording
+from chat.journal.shared import RedisError, SharedJournal
+from chat.saved import end_by_id
+from documents.outages import redis as outage
+
+PAUSE = 0.02  # seconds between two writes: entries of many turns go together
+LOOK = 0.05  # seconds between two looks at turns of other processes, while somebody reads them
+SAY_SO = 3.0  # seconds after which a process says again that it lives, and whom it reads
+QUIET = 10.0  # seconds without an entry, after which somebody asks whether its process still lives
+LINGER = 5.0  # seconds for which a mirror without readers is kept up to date
+
+
+class Exchange:
+    """Belongs to one event loop. While Redis is away, its turns are this process's alone."""
+
+    def __init__(self, journal: SharedJournal, process: str) -> None:
+        self.journal, self.process = journal, process
+        self._own: dict[UUID, Recording] = {}  # not written to their end yet
+        self._written: dict[UUID, int] = {}
+        self._mirrors: dict[UUID, Recording] = {}
+        self._grown = asyncio.Event()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def publish(self, turn: UUID, recording: Recording) -> None:
+        """From now on, until its end."""
+        self._own[turn], self._written[turn] = recording, 0
+        recording.on_growth = self._grown.set
+        self._keep_running("writing", self._write)
+
+    async def mirror(self, turn: UUID) -> Recording | None:
+        """A recording that follows the one of another process; None: no process knows this turn."""
+        if found := self._mirrors.get(turn):
+            return found
+        try:
+            if await self.journal.process_of(turn) is None:
+                return None
+        except RedisError as error:
+            outage.began(error)
+            return None
+        mirror = self._mirrors.setdefault(turn, Recording())
+        self._keep_running("reading", self._read)
+        return mirror
+
+    async def mirror_now(self, turn: UUID) -> Recording | None:
+        """The same, with all that is there by now."""
+        if (mirror := await self.mirror(turn)) is None:
+            return None
+        try:
+            found = await self.journal.read({turn: mirror.last_number})
+            mirror.extend(found.get(turn, []))
+            await self.journal.watch([turn], seconds=ceil(settings.UNWATCHED_SECONDS))
+        except RedisError as error:
+            outage.began(error)
+        return mirror
+
+    async def is_watched(self, turn: UUID) -> bool:
+        """Whether somebody reads it at another process, as far as is known."""
+        try:
+            return await self.journal.is_watched(turn)
+        except RedisError as error:
+            outage.began(error)
+            return False
+
+    async def end_abandoned(self, turn: UUID, process: str) -> None:
+        """If this process died: save what was shown of its turn, and write the last entry.
+
+        Whoever finds it first does it: an answer has one end, and a number is written once.
+        """
+        try:
+            if await self.journal.is_alive(process):
+                return
+            entries = (await self.journal.read({turn: 0})).get(turn, [])
+            if entries and entries[-1].is_last:
+                return
+            await interrupt(turn, entries)
+            if (end := await end_by_id(turn)) is not None:
+                number = entries[-1].number + 1 if entries else 1
+                await self.journal.write({turn: [Entry(number, end)]}, process)
+        except RedisError as error:
+            outage.began(error)
+
+    async def flush(self, seconds: float) -> None:
+        """Before the process ends."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self._own and asyncio.get_running_loop().time() < deadline:
+            self._grown.set()
+            await asyncio.sleep(PAUSE)
+        for task in self._tasks.values():
+            task.cancel()
+        try:
+            await self.journal.leave(self.process)
+            await self.journal.close()
+        except RedisError as error:
+            outage.began(error)
+
+    def _keep_running(self, name: str, work: Callable[[], object]) -> None:
+        if name not in self._tasks or self._tasks[name].done():
+            self._tasks[name] = asyncio.create_task(work())  # type: ignore[arg-type]
+
+    async def _write(self) -> None:
+        now, said_at = asyncio.get_running_loop().time, -SAY_SO
+        while self._own:
+            self._grown.clear()
+            batch = {
+                turn: recording.entries[self._written[turn] :]
+                for turn, recording in self._own.items()
+            }
+            try:
+                if now() - said_at >= SAY_SO:
+                    said_at = now()
+                    await self.journal.live(self.process)
+                await self.journal.write({t: new for t, new in batch.items() if new}, self.process)
+            except RedisError as error:
+                outage.began(error)
+                await asyncio.sleep(1)
+                continue
+            outage.over()
+            for turn, new in batch.items():
+                self._written[turn] += len(new)
+                if self._own[turn].has_ended and not self._unwritten(turn):
+                    del self._own[turn], self._written[turn]
+            await asyncio.sleep(PAUSE)
+            if self._own and not any(self._unwritten(turn) for turn in self._own):
+                await self._until_grown()
+
+    def _unwritten(self, turn: UUID) -> int:
+        return len(self._own[turn].entries) - self._written[turn]
+
+    async def _until_grown(self) -> None:
+        """Or until it is time to say that this process lives."""
+        try:
+            async with asyncio.timeout(SAY_SO):
+                await self._grown.wait()
+        except TimeoutError:
+            return
+
+    async def _read(self) -> None:
+        now = asyncio.get_running_loop().time
+        said_at, grew_at = -SAY_SO, dict.fromkeys(self._mirrors, now())
+        while self._mirrors:
+            try:
+                found = await self.journal.read(
+                    {turn: mirror.last_number for turn, mirror in self._mirrors.items()}
+                )
+                for turn, entries in found.items():
+                    self._mirrors[turn].extend(entries)
+                    grew_at[turn] = now()
+                if now() - said_at >= SAY_SO:
+                    said_at = now()
+                    read = [turn for turn, mirror in self._mirrors.items() if mirror.readers]
+                    await self.journal.watch(read, seconds=int(3 * SAY_SO))
+                for turn in [*self._mirrors]:
+                    if now() - grew_at.setdefault(turn, now()) >= QUIET:
+                        grew_at[turn] = now()
+                        if process := await self.journal.process_of(turn):
+                            await self.end_abandoned(turn, process)
+            except RedisError as error:
+                outage.began(error)
+                await asyncio.sleep(1)
+                continue
+            outage.over()
+            for turn, mirror in [*self._mirrors.items()]:
+                if mirror.has_ended or (not mirror.readers and now() - mirror.read_at > LINGER):
+                    del self._mirrors[turn]
+            await asyncio.sleep(LOOK)

@@ -1,0 +1,196 @@
+"""Answers belong to the server: each turn is a task here, and whoever wants to reads its recording.
+
+A reader that hangs up leaves the turn running. It ends by itself, by `stop`, when nobody has read
+it for UNWATCHED_SECONDS, or with the process: each time with exactly one last entry.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+
+from chat.abandoned import interrupt, unfinished
+from chat.events import Done, Error
+from chat.exchange import Exchange
+from chat.journal import stops
+from chat.journal.entries import Entry
+from chat.journal.recording import Recording
+from chat.pipeline import answer
+from chat.places import places
+from chat.processes import holds_its_lock, this_process
+from chat.saved import end_by_id
+from chat.turns import Turn
+
+logger = logging.getLogger(__name__)
+
+KEPT = 500  # recordings that have ended, in memory; with Redis they can be read there, too
+LOOK = 1.0  # seconds between two looks for turns that nobody reads, while any is running
+FLUSH = 3.0  # seconds that Redis has at the end
+
+
+class Running:
+    """The turns of one event loop; in production a process has one."""
+
+    def __init__(self) -> None:
+        self._turns: dict[UUID, Turn] = {}
+        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._recordings: dict[UUID, Recording] = {}  # those that have ended stay for a while
+        self._looking: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._exchange: Exchange | None = None
+        if settings.REDIS_URL:
+            from chat.journal.shared import SharedJournal
+
+            journal = SharedJournal(settings.REDIS_URL, keep=settings.JOURNAL_SECONDS)
+            self._exchange = Exchange(journal, this_process())
+
+    def start(self, turn: Turn) -> None:
+        """Begin to answer. What happens is for `follow` to tell, a refusal too."""
+        recording = Recording()
+        self._turns[turn.id], self._recordings[turn.id] = turn, recording
+        if self._exchange is not None:
+            self._exchange.publish(turn.id, recording)
+            self.listen()
+        self._tasks[turn.id] = asyncio.create_task(self._run(turn, recording))
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._stop_the_unread())
+
+    async def follow(self, turn: UUID, after: int = 0) -> AsyncGenerator[Entry, None]:
+        """Each entry after this number, as it comes, until the last one.
+
+        Of a turn that is in no journal (any more), its last entry alone, as it is saved.
+        """
+        recording = self._recordings.get(turn)
+        if recording is None and self._exchange is not None:
+            recording = await self._exchange.mirror(turn)
+        if recording is None:
+            yield Entry(after + 1, await self._saved_end(turn))
+            return
+        async with aclosing(recording.follow(after)) as entries:
+            async for entry in entries:
+                yield entry
+
+    async def read(self, turn: UUID, after: int = 0) -> list[Entry]:
+        """What there is after this number, without waiting for more; reading counts as watching."""
+        recording = self._recordings.get(turn)
+        if recording is None and self._exchange is not None:
+            recording = await self._exchange.mirror_now(turn)
+        if recording is not None:
+            return recording.read(after)
+        end = await end_by_id(turn)
+        return [] if end is None else [Entry(after + 1, end)]
+
+    async def stop(self, turn: UUID) -> None:
+        """Ask it to end, wherever it runs. What was shown is kept, as cancelled."""
+        if turn in self._tasks:
+            self._stop_here(turn)
+        elif self._exchange is not None:
+            await stops.tell(turn)
+
+    async def end_abandoned(self, turn: UUID | None = None) -> None:
+        """Interrupt the answers of processes that died: this one, or all."""
+        for message, process in await unfinished(turn):
+            if message in self._tasks or await asyncio.to_thread(holds_its_lock, process):
+                continue
+            if self._exchange is not None:
+                await self._exchange.end_abandoned(message, process)
+            else:
+                await interrupt(message)
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing new, wait for what runs, interrupt what is not done by then."""
+        places().closed = True
+        if self._tasks:
+            await asyncio.wait([*self._tasks.values()], timeout=seconds)
+        for task in (left := [*self._tasks.values()]):
+            task.cancel()
+        if left:
+            logger.warning("The server ends: %d answers were interrupted.", len(left))
+            await asyncio.wait(left, timeout=seconds)
+
+    async def close(self) -> None:
+        """After `drain`: let others know what was not told yet."""
+        for task in (self._looking, self._listening):
+            if task is not None:
+                task.cancel()
+        if self._exchange is not None:
+            await self._exchange.flush(FLUSH)
+
+    def listen(self) -> None:
+        """Hear of stops that other processes were asked for."""
+        if self._exchange and (self._listening is None or self._listening.done()):
+            self._listening = asyncio.create_task(stops.listen(self._stop_here))
+
+    async def _run(self, turn: Turn, recording: Recording) -> None:
+        try:
+            async with aclosing(answer(turn)) as events:
+                async for event in events:
+                    recording.add(event)
+        except asyncio.CancelledError:
+            recording.add(_cut_short(turn))
+        except Exception:
+            logger.exception("A turn failed outside of its pipeline")
+        finally:
+            if not recording.has_ended:
+                recording.add(Error("internal", "Something went wrong on our side.", 500))
+            del self._turns[turn.id], self._tasks[turn.id]
+            self._keep(turn.id)
+
+    def _stop_here(self, turn: UUID) -> None:
+        if (task := self._tasks.get(turn)) and not self._turns[turn].stop_requested:
+            self._turns[turn].stop_requested = True
+            task.cancel()
+
+    async def _stop_the_unread(self) -> None:
+        while self._tasks:
+            await asyncio.sleep(LOOK)
+            now = asyncio.get_running_loop().time()
+            for turn in [*self._tasks]:
+                recording = self._recordings[turn]
+                if recording.readers or now - recording.read_at < settings.UNWATCHED_SECONDS:
+                    continue
+                if self._exchange is None or not await self._exchange.is_watched(turn):
+                    logger.info("Nobody reads the answer %s any more: it is stopped.", turn)
+                    self._stop_here(turn)
+
+    def _keep(self, turn: UUID) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(settings.JOURNAL_SECONDS, self._recordings.pop, turn, None)
+        ended = [pk for pk, recording in self._recordings.items() if recording.has_ended]
+        for pk in ended[: max(0, len(ended) - KEPT)]:
+            del self._recordings[pk]
+
+    async def _saved_end(self, turn: UUID) -> Done | Error:
+        """Another process may still write it, and without Redis only its end can be seen here."""
+        while True:
+            if (end := await end_by_id(turn)) is not None:
+                return end
+            await self.end_abandoned(turn)
+            await asyncio.sleep(LOOK)
+
+
+def _cut_short(turn: Turn) -> Done | Error:
+    if turn.message_id is None:
+        return Error("cancelled", "Stopped before it began.", 409)
+    return turn.done()
+
+
+_running: "WeakKeyDictionary[asyncio.AbstractEventLoop, Running]" = WeakKeyDictionary()
+
+
+def running() -> Running:
+    """The turns of the event loop that this is called on."""
+    loop = asyncio.get_running_loop()
+    return _running.get(loop) or _running.setdefault(loop, Running())
+
+
+async def told(turn: Turn) -> AsyncGenerator[Entry, None]:
+    """Start a turn and tell all of it. Who stops listening leaves it running."""
+    running().start(turn)
+    async with aclosing(running().follow(turn.id)) as entries:
+        async for entry in entries:
+            yield entry
