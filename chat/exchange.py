@@ -127,6 +127,8 @@ class Exchange:
                 await self.journal.write({t: new for t, new in batch.items() if new}, self.process)
             except RedisError as error:
                 outage.began(error)
+                # It may come back empty. What it still has is not written twice.
+                self._written = dict.fromkeys(self._own, 0)
                 await asyncio.sleep(1)
                 continue
             outage.over()

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 KEPT = 500  # recordings that have ended, in memory; with Redis they can be read there, too
 LOOK = 1.0  # seconds between two looks for turns that nobody reads, while any is running
+SAVING = 5.0  # seconds that an answer which is cut short has to be saved in
 FLUSH = 3.0  # seconds that Redis has at the end
 
 
@@ -110,7 +111,7 @@ class Running:
             task.cancel()
         if left:
             logger.warning("The server ends: %d answers were interrupted.", len(left))
-            await asyncio.wait(left, timeout=seconds)
+            await asyncio.wait(left, timeout=SAVING)
 
     async def close(self) -> None:
         """After `drain`: let others know what was not told yet."""

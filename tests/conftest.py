@@ -1,5 +1,6 @@
 """Fixtures that every test may use. No test opens a socket beyond this machine."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,7 +16,7 @@ from django.db import connections
 
 import chat.providers
 import documents.providers
-from chat import limits
+from chat import limits, running
 from documents import ledger, outages
 from documents.models import Corpus
 from tests.databases import SERVER, THROUGH_POOLER, reached_at
@@ -111,6 +112,10 @@ def _made(provider: Any) -> Any:
 @pytest_asyncio.fixture(autouse=True)
 async def close_worker_thread_connections() -> AsyncIterator[None]:
     yield
+    # Answers that the test left behind: they would be saved into another test's database.
+    if (left := running._running.pop(asyncio.get_running_loop(), None)) is not None:
+        await left.drain(0)
+        await left.close()
     await sync_to_async(connections.close_all)()
 
 
