@@ -1,4 +1,4 @@
-"""Conversations with their citations, read-only; API keys; the models that write."""
+"""Conversations with their citations, read-only; the models that write."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,13 +11,12 @@ from django.utils.functional import Promise
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from rest_framework_api_key.admin import APIKeyModelAdmin
-from rest_framework_api_key.models import APIKey
 
 from chat import trace
+from chat.auth import admin as _credentials  # noqa: F401 - registers them
 from chat.evaluation import admin as _question_sets  # noqa: F401 - registers them
 from chat.evaluation.collecting import Collecting, collects, of_conversations, of_messages
-from chat.models import AnswerModel, ApiKey, Citation, Conversation, Message
+from chat.models import AnswerModel, Citation, Conversation, Message
 from chat.providers import models_asked
 from chat.standing import Standing, standings
 from documents.budgets import is_free
@@ -38,14 +37,6 @@ STATES: dict[str, Any] = {
     "changed": _("the section has changed since"),
     "gone": _("no longer there"),
 }
-admin.site.unregister(APIKey)  # the library's own, which knows no corpora
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(APIKeyModelAdmin):
-    list_display = (*APIKeyModelAdmin.list_display, "may_ingest")  # type: ignore[assignment]
-    list_filter = (*APIKeyModelAdmin.list_filter, "may_ingest", "corpora")  # type: ignore[assignment]
-    filter_horizontal = ["corpora"]
 
 
 class ReadOnly(Collecting):

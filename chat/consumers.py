@@ -19,7 +19,12 @@ from rest_framework.exceptions import ValidationError
 from chat.access import corpus_of, scope_of
 from chat.auth import visitors
 from chat.auth.addresses import client_address
-from chat.auth.authentication import InvalidCredential, principal_for
+from chat.auth.authentication import (
+    CREDENTIALS,
+    InvalidCredential,
+    headers_of,
+    principal_for,
+)
 from chat.auth.principal import Principal
 from chat.auth.sessions import user_of
 from chat.context import Surroundings
@@ -29,6 +34,8 @@ from chat.running import running
 from chat.serializers import QuestionSerializer
 from chat.turns import Turn
 from documents.models import Corpus
+from documents.permissions import demand
+from documents.powers import Power
 from documents.problems import Problem
 from documents.threads import in_database_thread
 
@@ -185,10 +192,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     def _authenticated(self) -> Principal:
         """Decided anew for each question: a key may have been revoked, a user signed out."""
-        headers = {k.decode("latin1").lower(): v.decode("latin1") for k, v in self.scope["headers"]}
-        headers |= self.shown
-        cookies = headers.get("cookie", "") if not self.shown else ""
-        if token := parse_cookie(cookies).get(visitors.COOKIE):
+        headers = headers_of(self.scope["headers"])
+        if self.shown:  # instead of all that the connection began with
+            headers = {k: v for k, v in headers.items() if k not in CREDENTIALS} | self.shown
+        cookies = headers.get("cookie", "")
+        if "authorization" not in headers and (
+            token := parse_cookie(cookies).get(visitors.COOKIE)
+        ):
             headers.setdefault(visitors.HEADER.lower(), token)
         meta = {
             "REMOTE_ADDR": (self.scope.get("client") or [""])[0],
@@ -197,6 +207,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         principal = principal_for(
             headers=headers, user=user_of(cookies), address=client_address(meta)
         )
+        demand(principal, Power.CHAT)
         return principal if principal.id else replace(principal, id=self.visitor)
 
     @in_database_thread

@@ -1,6 +1,7 @@
-"""Budgets a minute for each caller, shared by every transport."""
+"""Budgets a minute and a day for each caller, shared by every transport."""
 
 import asyncio
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from time import time
@@ -57,16 +58,22 @@ def _seconds_left(url: str, limit: "RateLimitItem", what: str, who: str) -> floa
 
 async def admit(principal: "Principal", what: str = "questions") -> None:
     """Count one, each kind against a budget of its own; raises TooManyQuestions."""
-    from limits import RateLimitItemPerMinute
+    for limit, who in _budgets(principal, what):
+        wait = await _count(limit, what, who)
+        if wait is not None:
+            raise TooManyQuestions(what, retry_after=wait)
 
-    limit = RateLimitItemPerMinute(
-        settings.ANONYMOUS_QUESTIONS_PER_MINUTE
-        if principal.kind == "visitor"
-        else settings.QUESTIONS_PER_MINUTE
-    )
-    wait = await _count(limit, what, principal.limit_key)
-    if wait is not None:
-        raise TooManyQuestions(what, retry_after=wait)
+
+def _budgets(principal: "Principal", what: str) -> "Iterator[tuple[RateLimitItem, str]]":
+    """The day's comes last: what is refused for the minute takes nothing of it."""
+    from limits import RateLimitItemPerDay, RateLimitItemPerMinute
+
+    yield RateLimitItemPerMinute(principal.plan.questions_a_minute), principal.limit_key
+    of_key = f"key:{principal.key}"
+    if principal.key and principal.limit_key != of_key:  # all readers of one widget
+        yield RateLimitItemPerMinute(principal.key_plan.questions_a_minute), of_key
+    if principal.questions_a_day and what == "questions":
+        yield RateLimitItemPerDay(principal.questions_a_day), of_key
 
 
 async def _count(limit: "RateLimitItem", what: str, who: str) -> float | None:

@@ -9,27 +9,14 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from rest_framework_api_key.models import AbstractAPIKey
 
+from chat.credentials import Account as Account
+from chat.credentials import ApiKey as ApiKey
 from documents.models import Chunk, Corpus, TrustTier
 
 if TYPE_CHECKING:
     from chat.auth.principal import Principal
     from chat.events import Cited
-
-
-class ApiKey(AbstractAPIKey):
-    """A backend's key: it may read and ask the corpora listed here, and fill them if it says so."""
-
-    corpora = models.ManyToManyField(Corpus, related_name="api_keys")
-    may_ingest = models.BooleanField(
-        default=False,
-        help_text=_("It may upload and delete documents there, and have sources read again."),
-    )
-
-    class Meta(AbstractAPIKey.Meta):
-        verbose_name = "API key"
-        verbose_name_plural = "API keys"
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):

@@ -21,7 +21,6 @@ from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from documents.outages import first_line
 
@@ -101,6 +100,8 @@ def as_problem(error: Exception) -> Exception:
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler."""
+    from rest_framework.views import set_rollback  # which itself imports what raises Problems
+
     error = as_problem(error)
     if not isinstance(error, exceptions.APIException):
         return None

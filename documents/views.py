@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from documents.deletion import delete_documents
 from documents.models import Chunk, Document, Upload
+from documents.powers import READING, Power
 from documents.problems import Problem
 from documents.scope import Scope
 from documents.serializers import ChunkSerializer, DocumentSerializer, ReceiptSerializer
@@ -30,19 +31,16 @@ def scope_of(request: Request) -> Scope:
     return cast(Any, request.auth).scope
 
 
-def may(principal: Any, user: Any, permission: str) -> bool:
-    """Whether it is a key made for ingestion, or an account with this permission."""
-    by_key = principal.kind == "key"
-    return bool(principal.may_ingest if by_key else user.has_perm(permission))
+def may(principal: Any, user: Any, power: Power, permission: str) -> bool:
+    """Whether it has this power and, if it is an account, this permission of Django's too."""
+    return bool(principal.may(power) and (principal.kind != "user" or user.has_perm(permission)))
 
 
 def require(request: Request, permission: str) -> None:
-    """Raises PermissionDenied. Which corpora is another question: what lies outside of them is not
-    found."""
-    if not may(request.auth, request.user, permission):
-        raise PermissionDenied(
-            f"Use an API key that may ingest, or an account with the permission {permission}."
-        )
+    """Of an account whose powers are enough for the view: raises PermissionDenied. Which corpora is
+    another question: what lies outside of them is not found."""
+    if cast(Any, request.auth).kind == "user" and not request.user.has_perm(permission):
+        raise PermissionDenied(f"Use an account with the permission {permission}, or an API key.")
 
 
 def name_of(request: Request) -> str:
@@ -54,6 +52,7 @@ def name_of(request: Request) -> str:
 class DocumentList(generics.ListAPIView[Document]):
     """Published documents of the corpora that the caller may read, newest first."""
 
+    needs: Any = READING
     serializer_class = DocumentSerializer
 
     def get_queryset(self) -> Any:
@@ -67,6 +66,7 @@ class DocumentList(generics.ListAPIView[Document]):
 class DocumentDetail(generics.RetrieveAPIView[Document]):
     """One published document."""
 
+    needs = {"GET": READING, "DELETE": Power.INGEST}
     serializer_class = DocumentSerializer
 
     def get_queryset(self) -> Any:
@@ -91,6 +91,8 @@ class DocumentDetail(generics.RetrieveAPIView[Document]):
 
 class DocumentFile(generics.GenericAPIView[Document]):
     """The file a document was made from."""
+
+    needs = READING
 
     def get_queryset(self) -> Any:
         return Document.objects.readable(scope_of(self.request))
@@ -143,6 +145,7 @@ async def _pieces(file: File) -> AsyncIterator[bytes]:
 class ChunkDetail(generics.RetrieveAPIView[Chunk]):
     """One live chunk: what a citation points at, as it stands today."""
 
+    needs = READING
     serializer_class = ChunkSerializer
 
     def get_queryset(self) -> Any:

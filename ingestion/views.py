@@ -7,7 +7,6 @@ from django.db.models import Case, IntegerField, Value, When
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import generics, serializers
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -15,6 +14,7 @@ from rest_framework.response import Response
 
 from documents import uploads
 from documents.models import Corpus, Source, Upload
+from documents.powers import READING, Power
 from documents.problems import Problem
 from documents.serializers import OriginSerializer
 from documents.views import DocumentList, name_of, require, scope_of
@@ -133,6 +133,7 @@ class RetrySerializer(serializers.Serializer[Any]):
 class Documents(DocumentList):
     """The documents of the corpora that the caller may read; files to become documents."""
 
+    needs = {"GET": READING, "POST": Power.INGEST}
     parser_classes = (MultiPartParser,)
 
     @extend_schema(
@@ -214,11 +215,13 @@ class SourceQuery:
 class SourceList(SourceQuery, generics.ListAPIView[Source]):
     """Where documents come from, newest first."""
 
+    needs = Power.ADMIN_READ, Power.INGEST
     serializer_class = OriginSerializer
     permission = "documents.view_source"
 
 
 class SourceSync(SourceQuery, generics.GenericAPIView[Any]):
+    needs = Power.INGEST
     serializer_class = RunSerializer
     permission = "documents.change_source"
 
@@ -246,14 +249,13 @@ class SourceSync(SourceQuery, generics.GenericAPIView[Any]):
 class RunQuery:
     """Runs over sources of the caller's corpora; their errors name paths of this server."""
 
+    needs: Any = (Power.ADMIN_READ, Power.INGEST)
     request: Any
 
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return IngestionRun.objects.none()
-        may_view = self.request.user.has_perm("ingestion.view_ingestionrun")
-        if self.request.auth.kind != "key" and not may_view:
-            raise PermissionDenied("Use an API key, or an account that may view ingestion runs.")
+        require(self.request, "ingestion.view_ingestionrun")
         runs = IngestionRun.objects.filter(source__corpus_id__in=self.request.auth.corpora)
         return runs.select_related("source")
 
@@ -300,6 +302,8 @@ class RunItems(RunQuery, generics.ListAPIView[IngestionItem]):
 
 class RunAction(RunQuery, generics.GenericAPIView[IngestionRun]):
     """Something that a run is asked to do."""
+
+    needs = Power.INGEST
 
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):

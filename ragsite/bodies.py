@@ -15,8 +15,9 @@ from django.db import OperationalError
 from django.http import HttpResponse
 from django.urls import Resolver404, resolve
 
-from chat.auth.authentication import InvalidCredential, principal_for
+from chat.auth.authentication import InvalidCredential, headers_of, identify
 from chat.auth.sessions import user_of
+from documents.powers import Power
 from documents.problems import DATABASE_AWAY, RETRY_AFTER, problem
 from documents.threads import in_database_thread
 from documents.views import may
@@ -145,10 +146,10 @@ def leads_to_uploads(scope: Scope) -> bool:
 @in_database_thread
 def may_upload(scope: Scope) -> bool:
     """Asks the database: anybody can make up a key or a cookie."""
-    headers = {name.decode("latin1"): value.decode("latin1") for name, value in scope["headers"]}
-    user = user_of(headers.get("cookie", ""))
+    headers = headers_of(scope["headers"])
+    session_user = user_of(headers.get("cookie", ""))
     try:
-        principal = principal_for(headers=headers, user=user, address="")
+        user, principal = identify(headers=headers, user=session_user, address="")
     except InvalidCredential:
         return False
-    return may(principal, user, "documents.change_source")
+    return may(principal, user, Power.INGEST, "documents.change_source")

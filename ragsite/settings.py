@@ -256,6 +256,20 @@ ANONYMOUS_QUESTIONS_PER_MINUTE = env.int("ANONYMOUS_QUESTIONS_PER_MINUTE", defau
 QUESTION_MAX_CHARS = env.int("QUESTION_MAX_CHARS", default=4000)
 
 
+def rate_plans(entries: list[str]) -> dict[str, tuple[int, int]]:
+    """What an API key may be given instead: "name:questions a minute:questions at once"."""
+    plans = {}
+    for entry in entries:
+        name, *numbers = (part.strip() for part in entry.split(":"))
+        if not name or len(numbers) != 2 or not all(n.isdecimal() and int(n) for n in numbers):
+            raise ImproperlyConfigured(f"RATE_PLANS: {entry!r} is not like backend:300:20.")
+        plans[name] = (int(numbers[0]), int(numbers[1]))
+    return plans
+
+
+RATE_PLANS = rate_plans(env.list("RATE_PLANS", default=[]))
+
+
 # --- Answers as they are written ------------------------------------------------------------------
 
 # Of one process: answered at once, and waiting for a place. What comes then is told to try again.
@@ -468,7 +482,7 @@ HUEY = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["chat.auth.authentication.PrincipalAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["documents.permissions.HasDeclaredPower"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["documents.parsers.ShallowJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

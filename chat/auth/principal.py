@@ -1,11 +1,12 @@
-"""Principal: who is asking, and which corpora that lets them read."""
+"""Principal: who is asking, which corpora that lets them read, and what they may do there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
-from django.conf import settings
-
 from chat.auth.addresses import network_of
+from chat.auth.plans import Plan, anonymous_plan, plan_named
+from documents.powers import READING, Power
 from documents.scope import Scope
 
 
@@ -17,7 +18,14 @@ class Principal:
     id: str
     corpora: frozenset[int]
     address: str = ""  # of an anonymous visitor: what the rate limit counts
-    may_ingest: bool = False  # of a key; what a user may do is for Django's permissions to say
+    scopes: frozenset[Power] = READING
+    expires_at: datetime | None = None  # aware; None: not by itself
+    origins: frozenset[str] = frozenset()  # the pages that may show the credential; none: any
+    key: str = ""  # prefix of the API key that this is, or by which a visitor came
+    plan_name: str = ""  # of that key; "": the standard one
+    questions_a_day: int | None = None  # of that key, all of its visitors together
+    session: str = field(default="", repr=False)  # of a user who signed in here
+    session_hash: str = field(default="", repr=False)  # changes with the password
 
     @property
     def owner(self) -> str:
@@ -28,16 +36,29 @@ class Principal:
 
     @property
     def limit_key(self) -> str:
-        """What the rate limit counts: a visitor could mint ids at will, so the network."""
-        return f"address:{network_of(self.address)}" if self.kind == "visitor" else self.owner
+        """What the rate limit counts: a visitor could mint ids at will, so the network. So it is
+        for publishable keys, which every reader of a page has."""
+        if self.kind == "visitor" or self.may(Power.MINT):
+            return f"address:{network_of(self.address)}"
+        return self.owner
+
+    @property
+    def plan(self) -> Plan:
+        """How much at a time. A visitor has that of visitors, and its key's with all the others."""
+        return anonymous_plan() if self.kind == "visitor" else self.key_plan
+
+    @property
+    def key_plan(self) -> Plan:
+        return plan_named(self.plan_name, of_key=bool(self.key))
 
     @property
     def turns_at_once(self) -> int:
         """How many of its questions may be answered or wait at the same time."""
-        if self.kind == "key":
-            return settings.TURNS_AT_ONCE_OF_A_KEY
-        return settings.TURNS_AT_ONCE_EACH
+        return self.plan.turns_at_once
 
     @property
     def scope(self) -> Scope:
         return Scope(corpora=self.corpora)
+
+    def may(self, power: Power | str) -> bool:
+        return power in self.scopes

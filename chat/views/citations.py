@@ -19,11 +19,14 @@ from chat.serializers import (
 )
 from chat.standing import standings
 from chat.views.requests import principal_of
+from documents.powers import Power
 from documents.problems import Problem
 
 
 class MessageCitations(APIView):
     """What one answer cites, as its reader wants to quote it."""
+
+    needs = Power.CHAT
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         return super().perform_content_negotiation(request, force=True)  # the style decides

@@ -16,11 +16,13 @@ from chat.serializers import (
     ProblemSerializer,
 )
 from chat.views.requests import count, principal_of
+from documents.powers import Power
 
 
 class ConversationList(generics.ListAPIView[Conversation]):
     """Conversations of the caller, newest first."""
 
+    needs = Power.CHAT
     serializer_class = ConversationSerializer
 
     def get_queryset(self) -> Any:
@@ -53,6 +55,7 @@ class ConversationList(generics.ListAPIView[Conversation]):
 class ConversationDetail(generics.RetrieveUpdateDestroyAPIView[Conversation]):
     """One conversation: read it, give it a title, delete it with all its messages."""
 
+    needs = Power.CHAT
     serializer_class = ConversationSerializer
     http_method_names = ["get", "patch", "delete", "head", "options"]
 

@@ -23,6 +23,7 @@ from chat.sse import event_stream
 from chat.standing import standings
 from chat.views.answers import EventStreamRenderer, Promise, give_back_the_database, refusal
 from chat.views.requests import principal_of
+from documents.powers import Power
 from documents.problems import Problem
 
 LAST_EVENT_ID = "Last-Event-ID"
@@ -39,6 +40,7 @@ def answer_of(request: Request, message_id: UUID) -> Message:
 class MessageEvents(APIView):
     """What happens, or happened, while an answer is written."""
 
+    needs = Power.CHAT
     renderer_classes = [JSONRenderer, EventStreamRenderer]
 
     @extend_schema(
@@ -79,6 +81,8 @@ class MessageEvents(APIView):
 
 class MessageCancel(APIView):
     """The end of an answer before its time."""
+
+    needs = Power.CHAT
 
     @extend_schema(
         request=None,

@@ -24,6 +24,7 @@ from chat.standing import standings
 from chat.turns import Turn
 from chat.views.answers import EventStreamRenderer, respond
 from chat.views.requests import principal_of
+from documents.powers import Power
 
 
 class OldestFirst(CursorPagination):
@@ -36,6 +37,7 @@ class OldestFirst(CursorPagination):
 class MessageList(generics.ListAPIView[Message]):
     """What was said in one conversation; POST asks the next question."""
 
+    needs = Power.CHAT
     serializer_class = MessageSerializer
     pagination_class = OldestFirst
 

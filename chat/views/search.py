@@ -21,11 +21,14 @@ from chat.turns import passage_json
 from chat.views.requests import count, principal_of
 from documents.index.base import IndexUnavailable
 from documents.models import Corpus
+from documents.powers import Power
 from documents.problems import Problem
 
 
 class SearchView(APIView):
     """Retrieval alone: what an answer would be written from."""
+
+    needs = Power.SEARCH
 
     @extend_schema(
         request=SearchSerializer,

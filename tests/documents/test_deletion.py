@@ -413,7 +413,7 @@ def test_the_command_does_nothing_by_mistake(source, arguments, message):
 
 @pytest.fixture
 def key(source):
-    key, secret = ApiKey.objects.create_key(name="backend", may_ingest=True)
+    key, secret = ApiKey.objects.create_key(name="backend", scopes=["chat", "ingest"])
     key.corpora.add(source.corpus)
     return {"Authorization": f"Api-Key {secret}"}
 
@@ -447,7 +447,7 @@ def test_a_withdrawn_document_can_be_deleted(source, client, key):
 def test_deleting_is_for_keys_that_may_ingest_and_for_who_may_delete(source, client, key):
     address = address_of(source)
     assert client.delete(address).status_code == 403
-    ApiKey.objects.update(may_ingest=False)
+    ApiKey.objects.update(scopes=["chat"])
     assert client.delete(address, headers=key).status_code == 403
     user = User.objects.create_user("joe")
     client.force_login(user)

@@ -31,7 +31,7 @@ def corpus():
 def caller(request, corpus):
     """Who may upload: a form of theirs is read by the parser, or already for the token in it."""
     if request.param == "key":
-        key, secret = ApiKey.objects.create_key(name="backend", may_ingest=True)
+        key, secret = ApiKey.objects.create_key(name="backend", scopes=["chat", "ingest"])
         key.corpora.set([corpus])
         return Client(headers={"Authorization": f"Api-Key {secret}"})
     caller = Client(enforce_csrf_checks=True)

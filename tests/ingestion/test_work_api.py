@@ -15,6 +15,7 @@ from chat.models import ApiKey
 from documents import uploads
 from documents.embedding.hashing import HashingEmbedder
 from documents.models import Chunk, Corpus, Document, Source, Upload
+from documents.powers import READING, Power
 from ingestion import watching
 from ingestion.models import IngestionRun
 from ingestion.progress import forget_progress, publish_progress
@@ -58,7 +59,8 @@ def shelf(corpus):
 
 
 def key_for(*corpora, may_ingest=True):
-    key, secret = ApiKey.objects.create_key(name="backend", may_ingest=may_ingest)
+    scopes = [*READING, *([Power.INGEST] if may_ingest else [])]
+    key, secret = ApiKey.objects.create_key(name="backend", scopes=scopes)
     key.corpora.set(corpora)
     return {"Authorization": f"Api-Key {secret}"}
 
@@ -261,7 +263,7 @@ def test_visitors_other_keys_and_users_without_permission_may_not(client, shelf,
     for caller, options in ((client, {}), (client, reading), (signed_in, {})):
         for method, address, data in everything(shelf, run):
             answer = ask(caller, method, address, data, **options)
-            assert problem(answer) == (403, "permission_denied"), address
+            assert problem(answer) == (403, "scope_missing"), address
     assert not Upload.objects.exists()
     run.refresh_from_db()
     assert (run.status, IngestionRun.objects.count()) == ("queued", 1)

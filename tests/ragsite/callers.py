@@ -7,6 +7,7 @@ from django.test import Client
 
 from chat.models import ApiKey
 from documents.models import Corpus
+from documents.powers import READING, Power
 
 PROBLEM = "application/problem+json"
 DOCUMENTS = "/api/v1/documents/"
@@ -21,7 +22,8 @@ def set_small_limits(settings: Any) -> None:
 
 def by_key(*, may_ingest: bool) -> dict[str, str]:
     """For every corpus there is."""
-    key, secret = ApiKey.objects.create_key(name="backend", may_ingest=may_ingest)
+    scopes = [*READING, *([Power.INGEST] if may_ingest else [])]
+    key, secret = ApiKey.objects.create_key(name="backend", scopes=scopes)
     key.corpora.set(Corpus.objects.all())
     return {"authorization": f"Api-Key {secret}"}
 
