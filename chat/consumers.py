@@ -194,11 +194,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """Decided anew for each question: a key may have been revoked, a user signed out."""
         headers = headers_of(self.scope["headers"])
         if self.shown:  # instead of all that the connection began with
-            headers = {k: v for k, v in headers.items() if k not in CREDENTIALS} | self.shown
+            headers = {k: v for k, v in headers.items() if k not in CREDENTIALS} | {**self.shown}
         cookies = headers.get("cookie", "")
-        if "authorization" not in headers and (
-            token := parse_cookie(cookies).get(visitors.COOKIE)
-        ):
+        if "authorization" not in headers and (token := parse_cookie(cookies).get(visitors.COOKIE)):
             headers.setdefault(visitors.HEADER.lower(), token)
         meta = {
             "REMOTE_ADDR": (self.scope.get("client") or [""])[0],

@@ -69,10 +69,12 @@ def _budgets(principal: "Principal", what: str) -> "Iterator[tuple[RateLimitItem
     from limits import RateLimitItemPerDay, RateLimitItemPerMinute
 
     yield RateLimitItemPerMinute(principal.plan.questions_a_minute), principal.limit_key
+    if what != "questions" or not principal.key:
+        return
     of_key = f"key:{principal.key}"
-    if principal.key and principal.limit_key != of_key:  # all readers of one widget
+    if principal.limit_key != of_key:  # all readers of one widget
         yield RateLimitItemPerMinute(principal.key_plan.questions_a_minute), of_key
-    if principal.questions_a_day and what == "questions":
+    if principal.questions_a_day:
         yield RateLimitItemPerDay(principal.questions_a_day), of_key
 
 

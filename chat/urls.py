@@ -6,6 +6,7 @@ from chat.views.conversations import ConversationDetail, ConversationList
 from chat.views.events import MessageCancel, MessageEvents
 from chat.views.messages import MessageList
 from chat.views.search import SearchView
+from chat.views.visitor_tokens import VisitorTokens
 
 messages = answered(MessageList.as_view())
 events = answered(MessageEvents.as_view())
@@ -19,5 +20,6 @@ urlpatterns = [
     path("messages/<uuid:message_id>/citations/", citations, name="message-citations"),
     path("messages/<uuid:message_id>/events/", events, name="message-events"),
     path("messages/<uuid:message_id>/cancel/", cancel, name="message-cancel"),
+    path("visitor-tokens/", VisitorTokens.as_view(), name="visitor-tokens"),
     path("search/", SearchView.as_view(), name="search"),
 ]

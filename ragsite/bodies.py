@@ -18,7 +18,7 @@ from django.urls import Resolver404, resolve
 from chat.auth.authentication import InvalidCredential, headers_of, identify
 from chat.auth.sessions import user_of
 from documents.powers import Power
-from documents.problems import DATABASE_AWAY, RETRY_AFTER, problem
+from documents.problems import DATABASE_AWAY, RETRY_AFTER, Problem, problem
 from documents.threads import in_database_thread
 from documents.views import may
 
@@ -150,6 +150,6 @@ def may_upload(scope: Scope) -> bool:
     session_user = user_of(headers.get("cookie", ""))
     try:
         user, principal = identify(headers=headers, user=session_user, address="")
-    except InvalidCredential:
+    except (InvalidCredential, Problem):  # who sends it will be told by the view
         return False
     return may(principal, user, Power.INGEST, "documents.change_source")

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "corsheaders",
     "rest_framework",
     "rest_framework_api_key",
     "drf_spectacular",
@@ -71,6 +72,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "chat.auth.origins.Cors",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -261,12 +263,18 @@ def rate_plans(entries: list[str]) -> dict[str, tuple[int, int]]:
     plans = {}
     for entry in entries:
         name, *numbers = (part.strip() for part in entry.split(":"))
-        if not name or len(numbers) != 2 or not all(n.isdecimal() and int(n) for n in numbers):
+        if (
+            name in ("", "standard", "anonymous")
+            or len(numbers) != 2
+            or not all(n.isdecimal() and int(n) for n in numbers)
+        ):
             raise ImproperlyConfigured(f"RATE_PLANS: {entry!r} is not like backend:300:20.")
         plans[name] = (int(numbers[0]), int(numbers[1]))
     return plans
 
 
+# How long a visitor token lasts that was made with a publishable key.
+VISITOR_TOKEN_MINUTES = env.float("VISITOR_TOKEN_MINUTES", default=15)
 RATE_PLANS = rate_plans(env.list("RATE_PLANS", default=[]))
 
 
@@ -508,6 +516,30 @@ SPECTACULAR_SETTINGS = {
         "Verdict": "chat.models.Claim.Verdict",
     },
 }
+
+
+# --- Who may: Better Auth, and pages of other origins ---------------------------------------------
+
+# The address of a Better Auth server whose JWTs are accepted, without /api/auth.
+BETTER_AUTH_URL = env("BETTER_AUTH_URL", default="")
+# What its tokens must name; empty: the origin of BETTER_AUTH_URL, as by Better Auth's own defaults.
+BETTER_AUTH_ISSUER = env("BETTER_AUTH_ISSUER", default="")
+BETTER_AUTH_AUDIENCE = env("BETTER_AUTH_AUDIENCE", default="")
+# Where its public keys are; empty: /api/auth/jwks of BETTER_AUTH_URL.
+BETTER_AUTH_JWKS_URL = env("BETTER_AUTH_JWKS_URL", default="")
+# Of EdDSA, ES256, ES512, RS256, PS256.
+BETTER_AUTH_ALGORITHMS = env.list("BETTER_AUTH_ALGORITHMS", default=["EdDSA"])
+
+# Origins of pages that use the API with tokens; those of API keys stand in the admin.
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/(api/|v1/|mcp(/|$))"
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_HEADERS = [
+    "accept", "authorization", "content-type", "idempotency-key", "last-event-id", "if-none-match",
+    "mcp-protocol-version", "mcp-session-id", "x-request-id", "x-visitor-token",
+]  # fmt: skip
+CORS_EXPOSE_HEADERS = ["ETag", "Location", "Mcp-Session-Id", "Retry-After", "X-Request-ID"]
+CORS_PREFLIGHT_MAX_AGE = 600
 
 
 # --- Security -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""From a request's headers to a Principal: API key, session, visitor token, or nobody's visitor."""
+"""From a request's headers to a Principal: API key, token, session, or visitor."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from chat.auth import sessions, visitors
 from chat.auth.addresses import client_address
+from chat.auth.last_used import used
 from chat.auth.principal import Principal
 from chat.models import ApiKey
 from documents.models import Corpus
@@ -18,7 +19,7 @@ from documents.permissions import of_account
 
 CREDENTIALS = ("authorization", visitors.HEADER.lower(), "cookie")  # headers that hold one
 KEY = re.compile(r"[A-Za-z0-9]{8}\.[A-Za-z0-9]{20,100}")
-EXPECTED = 'Expected "Authorization: Api-Key <key>".'
+EXPECTED = 'Expected "Authorization: Api-Key <key>" or "Authorization: Bearer <token>".'
 
 
 class InvalidCredential(AuthenticationFailed):
@@ -58,26 +59,61 @@ def identify(*, headers: Mapping[str, str], user: Any, address: str) -> tuple[An
     if authorization := headers.get("authorization", ""):
         if token:
             raise InvalidCredential("Show one credential: a key or a visitor token, not both.")
-        return AnonymousUser(), _by_key(authorization, headers, address)
+        scheme, _, credential = authorization.partition(" ")
+        credential = credential.strip()
+        if scheme.lower() not in ("api-key", "bearer"):
+            raise InvalidCredential(EXPECTED)
+        return AnonymousUser(), _by_key(credential, headers, address)
     if user is not None and user.is_authenticated and user.is_active:
         return user, _by_session(user, headers)
+    if isinstance(user, sessions.SignedOut):
+        raise InvalidCredential("This account is suspended or gone; sign out to ask as a visitor.")
+    return AnonymousUser(), _visitor(token, headers, address)
+
+
+def _visitor(token: str, headers: Mapping[str, str], address: str) -> Principal:
+    if token and (said := visitors.minted(token)):
+        return _by_minted(said, headers, address)
     visitor = visitors.visitor_id(token) if token else ""
     if visitor is None:
         raise InvalidCredential("The visitor token is not valid or has expired; ask without it.")
-    public = Corpus.objects.filter(is_public=True).values_list("pk", flat=True)
-    return AnonymousUser(), Principal("visitor", visitor, frozenset(public), address)
+    return Principal("visitor", visitor, public_corpora(), address)
 
 
-def _by_key(authorization: str, headers: Mapping[str, str], address: str) -> Principal:
-    scheme, _, secret = authorization.partition(" ")
-    if scheme.lower() not in ("api-key", "bearer"):
-        raise InvalidCredential(EXPECTED)
-    key = _key(secret.strip())
+def _by_minted(said: visitors.Minted, headers: Mapping[str, str], address: str) -> Principal:
+    """Its key is looked up: whoever revokes that has revoked this, too."""
+    key = ApiKey.objects.get_usable_keys().filter(prefix=said.key).first()
+    if said.is_over() or key is None or not key.powers_of_visitors:
+        raise InvalidCredential("The visitor token has expired; make another one.")
+    origin = headers.get("origin") or (
+        # A browser leaves it out when a page reads from its own server, and says that instead.
+        said.origin if headers.get("sec-fetch-site") == "same-origin" else ""
+    )
+    if origin != said.origin or origin not in key.allowed_origins:
+        raise ForeignOrigin
+    used(key)
+    return Principal(
+        "visitor",
+        said.visitor,
+        said.corpora & frozenset(key.corpora.values_list("pk", flat=True)),
+        address,
+        scopes=key.powers_of_visitors,
+        expires_at=min(filter(None, (said.expires_at, key.expiry_date))),
+        origins=frozenset({said.origin}),
+        key=key.prefix,
+        plan_name=key.plan,
+        questions_a_day=key.questions_a_day,
+    )
+
+
+def _by_key(secret: str, headers: Mapping[str, str], address: str) -> Principal:
+    key = _key(secret)
     if key is None:
         raise InvalidCredential("The API key is not valid, was revoked or has expired.")
     origins = key.allowed_origins
     if (origin := headers.get("origin")) and origins and origin not in origins:
         raise ForeignOrigin
+    used(key)
     # Its prefix names it; the primary key of this library holds the hash of the secret.
     return Principal(
         "key",
@@ -115,10 +151,20 @@ def _by_session(user: Any, headers: Mapping[str, str]) -> Principal:
 
 def corpora_of_user(user: Any) -> frozenset[int]:
     """Staff who may view corpora read all of them; everyone else reads the public ones."""
-    corpora = Corpus.objects.all()
     if not user.has_perm("documents.view_corpus"):
-        corpora = corpora.filter(is_public=True)
-    return frozenset(corpora.values_list("pk", flat=True))
+        return public_corpora()
+    return frozenset(Corpus.objects.values_list("pk", flat=True))
+
+
+def public_corpora() -> frozenset[int]:
+    return frozenset(Corpus.objects.filter(is_public=True).values_list("pk", flat=True))
+
+
+def _signed_in(request: Any) -> Any:
+    user = getattr(request, "user", None)
+    if user is None or user.is_authenticated or not sessions.names_somebody(request.session):
+        return user
+    return sessions.SignedOut()
 
 
 class PrincipalAuthentication(BaseAuthentication):
@@ -127,7 +173,7 @@ class PrincipalAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, Principal]:
         user, principal = identify(
             headers={name.lower(): value for name, value in request.headers.items()},
-            user=getattr(request._request, "user", None),
+            user=_signed_in(request._request),
             address=client_address(request.META),
         )
         if principal.session_hash:  # a browser sends its cookie for whoever asks it to
@@ -135,4 +181,6 @@ class PrincipalAuthentication(BaseAuthentication):
         return user, principal
 
     def authenticate_header(self, request: Request) -> str:
-        return "Api-Key"
+        """RFC 6750: a client that showed a token is told that it needs another one."""
+        scheme = request.headers.get("authorization", "").partition(" ")[0].lower()
+        return 'Bearer error="invalid_token"' if scheme == "bearer" else "Api-Key"

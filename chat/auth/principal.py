@@ -35,17 +35,19 @@ class Principal:
         return f"{self.kind}:{self.id}"
 
     @property
+    def is_anybody(self) -> bool:
+        """A visitor could mint ids at will, and every reader of a page has its publishable key."""
+        return self.kind == "visitor" or self.may(Power.MINT)
+
+    @property
     def limit_key(self) -> str:
-        """What the rate limit counts: a visitor could mint ids at will, so the network. So it is
-        for publishable keys, which every reader of a page has."""
-        if self.kind == "visitor" or self.may(Power.MINT):
-            return f"address:{network_of(self.address)}"
-        return self.owner
+        """What the rate limit counts; of those who could be anybody, the network."""
+        return f"address:{network_of(self.address)}" if self.is_anybody else self.owner
 
     @property
     def plan(self) -> Plan:
         """How much at a time. A visitor has that of visitors, and its key's with all the others."""
-        return anonymous_plan() if self.kind == "visitor" else self.key_plan
+        return anonymous_plan() if self.is_anybody else self.key_plan
 
     @property
     def key_plan(self) -> Plan:
