@@ -1,0 +1,119 @@
+"""Pages of other origins: those of keys and of the settings may read the API, no others."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from chat.auth import origins
+from chat.models import ApiKey
+from tests.chat.auth.keys import PAGE, TOKENS, ago, by_key, make_key, publishable
+
+pytestmark = pytest.mark.django_db(transaction=True)
+EVIL = "https://evil.example"
+DOCUMENTS = "/api/v1/documents/"
+ALLOW = "Access-Control-Allow-Origin"
+
+
+def preflight(client, path=TOKENS, origin=PAGE):
+    return client.options(
+        path,
+        headers={"origin": origin, "access-control-request-method": "POST",
+                 "access-control-request-headers": "authorization"},
+    )  # fmt: skip
+
+
+def test_pages_of_keys_may_read_and_send_their_credentials_themselves(client):
+    _, secret = publishable()
+    answer = preflight(client)
+    assert (answer.status_code, answer[ALLOW]) == (200, PAGE)
+    assert "authorization" in answer["Access-Control-Allow-Headers"]
+    assert "x-visitor-token" in answer["Access-Control-Allow-Headers"]
+    answer = client.post(TOKENS, {}, content_type="application/json",
+                         headers=by_key(secret, origin=PAGE))  # fmt: skip
+    assert (answer.status_code, answer[ALLOW]) == (201, PAGE)
+    assert "Access-Control-Allow-Credentials" not in answer
+    for name in ("ETag", "Retry-After", "X-Request-ID"):
+        assert name in answer["Access-Control-Expose-Headers"]
+    assert "origin" in answer["Vary"].lower()
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [EVIL, "null", "https://docs.example.org.evil.example", "", "x", "http://docs.example.org",
+     "https://docs.example.org:444"],
+)  # fmt: skip
+def test_other_pages_may_not(client, origin):
+    publishable()
+    assert ALLOW not in preflight(client, origin=origin)
+    assert ALLOW not in client.get(DOCUMENTS, headers={"origin": origin})
+
+
+@pytest.mark.parametrize("path", ["/", "/admin/", "/read/x/y/", "/admin/login/", "/apis/"])
+def test_only_the_api_can_be_read_from_elsewhere(client, path):
+    publishable()
+    assert ALLOW not in client.get(path, headers={"origin": PAGE})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"revoked": True}, {"suspended": True}, {"expiry_date": ago(seconds=1)}],
+    ids=["revoked", "suspended", "expired"],
+)
+def test_with_the_key_its_pages_are_locked_out(client, change):
+    key, _ = publishable()
+    assert ALLOW in preflight(client)
+    for name, value in change.items():
+        setattr(key, name, value)
+    key.save()
+    assert ALLOW not in preflight(client)
+
+
+def test_the_settings_name_pages_of_their_own(client, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
+    assert preflight(client, origin="https://app.example.org")[ALLOW] == "https://app.example.org"
+    assert ALLOW not in preflight(client, origin="http://app.example.org")
+
+
+def test_the_database_is_asked_once_a_minute(client, django_assert_num_queries):
+    publishable()
+    origins.of_keys()
+    with django_assert_num_queries(0):
+        for _ in range(5):
+            assert origins.may_read(PAGE) and not origins.may_read(EVIL)
+
+
+def test_a_request_of_no_page_asks_nothing(client, monkeypatch):
+    monkeypatch.setattr(origins, "of_keys", lambda: pytest.fail("asked"))
+    assert client.get("/api/v1/health/live/").status_code == 200
+
+
+def test_while_the_database_is_away_what_was_known_counts(monkeypatch):
+    from django.db import OperationalError
+
+    publishable()
+    assert origins.may_read(PAGE)
+    make_key()
+
+    def away(*arguments):
+        raise OperationalError("away")
+
+    monkeypatch.setattr(ApiKey.objects, "get_usable_keys", away)
+    assert origins.may_read(PAGE)
+
+
+# Websockets
+
+
+@pytest.mark.parametrize(
+    ("origin", "may"),
+    [("https://chat.example.org", True), ("http://chat.example.org:8000", True), (PAGE, True),
+     ("https://app.example.org", True), (EVIL, False), ("null", False), ("", False),
+     ("file://chat.example.org", False), ("https://chat.example.org/", False),
+     ("https://chat.example.org.evil.example", False), ("http://[::1]:8000", True)],
+)  # fmt: skip
+def test_who_may_open_a_websocket(settings, origin, may):
+    settings.ALLOWED_HOSTS = ["chat.example.org", "[::1]"]
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
+    publishable(expiry_date=timezone.now() + timedelta(days=1))
+    assert origins.allowed(origin) is may
