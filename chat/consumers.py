@@ -3,10 +3,10 @@
 import asyncio
 import json
 import logging
-import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,9 +29,11 @@ from chat.auth.principal import Principal
 from chat.auth.sessions import user_of
 from chat.context import Surroundings
 from chat.events import Error, as_json
+from chat.frames import QUESTION, VERSION, ProtocolError, credential_in, number_in, parse
 from chat.models import Conversation, Message
 from chat.running import running
 from chat.serializers import QuestionSerializer
+from chat.sockets import Socket, TooManySockets, sockets
 from chat.turns import Turn
 from documents.models import Corpus
 from documents.permissions import demand
@@ -41,20 +43,10 @@ from documents.threads import in_database_thread
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1
-MAX_FRAME = 64 * 1024  # characters
-UNAUTHORIZED, TRY_LATER = 4401, 1013
-TYPES = ("ask", "resume", "stop", "authenticate", "ping")
-ASKED = ("question", "filters", "page", "selection")  # of an "ask" frame, as in REST
-NO_TEXT = re.compile("[\0\ud800-\udfff]")  # neither sent back nor stored
+UNAUTHORIZED, TOO_MANY, TRY_LATER = 4401, 4429, 1013
 
 
-class ProtocolError(Exception):
-    """A frame that cannot be acted on. The connection stays open."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
+HEADERS = {"authorization": "authorization", "visitor_token": visitors.HEADER.lower()}
 
 
 class SlowReader(OSError):
@@ -65,20 +57,42 @@ class ChatConsumer(AsyncWebsocketConsumer):
     """One reader's socket; it follows one answer at a time. The answer outlives it."""
 
     channel_layer_alias = None  # a socket without Redis is one that Redis cannot take away
-    visitor: str = ""  # who a visitor without a token is, for as long as this socket lives
+    token: str = ""  # for a visitor who came without one
+    visitor: str = ""  # who that is
     following: asyncio.Task[None] | None = None
     followed: UUID | None = None  # the answer
     asked: str = ""  # the id that the client gave the frame which began it
     number: int = 0  # of frames sent
-    shown: Mapping[str, str] = {}  # credentials of an "authenticate" frame, by header
+    shown: dict[str, str] = {}  # the credential of an "authenticate" frame, by header
+    socket: Socket | None = None  # as it is registered
+    is_closed: bool = False  # by us: frames that were on their way are not heard any more
 
     async def connect(self) -> None:
         await self.accept()
-        self.visitor = visitors.new_id()
+        self.token = visitors.new_token()
+        self.visitor = visitors.visitor_id(self.token) or ""
         async with self._told():
-            await self._send({"type": "ready", "corpora": await self._greeting()})
+            await self._enter()
+
+    async def _enter(self, to: str | None = None) -> None:
+        """As whoever the credential says; greet with what that lets one ask."""
+        principal, corpora = await self._who()
+        socket = Socket(principal, self._expires, self._no_longer)
+        if self.socket is not None:
+            sockets().leave(self.socket)
+        sockets().enter(socket)
+        self.socket = socket
+        ready = {
+            "type": "ready",
+            "corpora": corpora,
+            "expires_at": principal.expires_at and principal.expires_at.isoformat(),
+            "visitor_token": self.token if principal.id == self.visitor else None,
+        }
+        await self._send(ready, to)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.is_closed:
+            return
         try:
             frame = parse(text_data)
         except ProtocolError as error:
@@ -98,6 +112,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
                     await self._send({"type": "pong"}, frame["id"])
 
     async def disconnect(self, code: int) -> None:
+        if self.socket is not None:
+            sockets().leave(self.socket)
+        await self._stop_following()
+
+    async def _stop_following(self) -> None:
         if self.following and not self.following.done():
             self.following.cancel()
             with suppress(asyncio.CancelledError):
@@ -111,9 +130,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _resume(self, frame: dict[str, Any]) -> None:
         self._must_be_free()
-        message, after = as_uuid(frame.get("message")), frame.get("after", 0)
-        if not isinstance(after, int) or isinstance(after, bool) or not 0 <= after < 10**9:
-            raise Problem(400, "bad_event_number", '"after" is a whole number, 0 or more.')
+        message, after = as_uuid(frame.get("message")), number_in(frame, "after")
         if message is None or not await self._is_mine(message):
             raise Problem(404, "not_found", "There is no such answer of yours.")
         self._follow(message, after, frame["id"])
@@ -139,22 +156,26 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await running().stop(self.followed)
 
     async def _authenticate(self, frame: dict[str, Any]) -> None:
-        """From now on; whoever the socket was before, it is not any more."""
-        self._must_be_free()
-        shown = {
-            header: frame[name]
-            for name, header in (
-                ("authorization", "authorization"),
-                ("visitor_token", visitors.HEADER.lower()),
-            )
-            if name in frame
-        }
-        if len(shown) != 1 or not all(isinstance(value, str) for value in shown.values()):
-            raise ProtocolError(
-                "invalid", 'An "authenticate" frame has "authorization" or "visitor_token".'
-            )
-        self.shown = shown
-        await self._send({"type": "ready", "corpora": await self._greeting()}, frame["id"])
+        """From now on; whoever the socket was before, it is not any more. While an answer is told
+        it can only be renewed: by the same one."""
+        name, credential = credential_in(frame)
+        before, self.shown = self.shown, {HEADERS[name]: credential}
+        if self.following and not self.following.done() and self.socket is not None:
+            principal, _corpora = await self._who()
+            if principal.owner != self.socket.principal.owner:
+                self.shown = before
+                self._must_be_free()
+        await self._enter(frame["id"])
+
+    async def _expires(self, at: datetime) -> None:
+        async with self._told():
+            await self._send({"type": "expires", "expires_at": at.isoformat()})
+
+    async def _no_longer(self, detail: str) -> None:
+        """The credential: what is being told is not told to its end, and nothing else is."""
+        async with self._told():
+            await self._stop_following()
+            raise InvalidCredential(detail)
 
     @asynccontextmanager
     async def _told(self, to: str | None = None) -> AsyncIterator[None]:
@@ -166,6 +187,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.close(UNAUTHORIZED)
         except ProtocolError as error:
             await self._send_error(error.code, str(error), to=to)
+        except TooManySockets as error:
+            await self._send_error("too_many_sockets", str(error), status=429, to=to)
+            await self.close(TOO_MANY if error.mine else TRY_LATER)
         except Problem as error:
             await self._send_error(
                 error.problem_code, str(error.detail), status=error.status_code, to=to
@@ -186,9 +210,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
             )
 
     @in_database_thread
-    def _greeting(self) -> list[dict[str, str]]:
-        readable = Corpus.objects.filter(pk__in=self._authenticated().corpora)
-        return [{"slug": c.slug, "name": c.name} for c in readable]
+    def _who(self) -> tuple[Principal, list[dict[str, str]]]:
+        """And the corpora that this lets one ask."""
+        principal = self._authenticated()
+        readable = Corpus.objects.filter(pk__in=principal.corpora)
+        return principal, [{"slug": c.slug, "name": c.name} for c in readable]
 
     def _authenticated(self) -> Principal:
         """Decided anew for each question: a key may have been revoked, a user signed out."""
@@ -215,7 +241,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     @in_database_thread
     def _open_turn(self, frame: dict[str, Any]) -> Turn:
-        body = QuestionSerializer(data={name: frame[name] for name in ASKED if name in frame})
+        body = QuestionSerializer(data={name: frame[name] for name in QUESTION if name in frame})
         try:
             body.is_valid(raise_exception=True)
         except ValidationError as error:
@@ -245,6 +271,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         # Saved together with its first question, once that is admitted.
         return Conversation(corpus=corpus, owner=principal.owner)
 
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        if not self.is_closed:
+            self.is_closed = True
+            await super().close(code, reason)
+
     async def _hang_up(self) -> None:
         """The frame that says so may have to wait as well."""
         with suppress(TimeoutError, OSError):
@@ -257,37 +288,20 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self._send(as_json(Error(code, detail, status)), to)
 
     async def _send(self, frame: dict[str, Any], to: str | None = None) -> None:
+        if self.is_closed:
+            return
         self.number += 1
         frame = {"v": VERSION, "seq": self.number, "id": to, **frame}
         try:
             async with asyncio.timeout(settings.SLOW_READER_SECONDS):
                 await self.send(json.dumps(frame, ensure_ascii=False))
+        except RuntimeError as error:
+            # The server has closed it meanwhile, for a frame that is no text or too long.
+            self.is_closed = True
+            raise ConnectionError("The socket is closed.") from error
         except TimeoutError:
             logger.info("A socket took nothing for a while: it is closed.")
             raise SlowReader from None
-
-
-def parse(text: str | None) -> dict[str, Any]:
-    """A client's frame; raises ProtocolError that says what is wrong with it."""
-    if text is None:
-        raise ProtocolError("not_text", "Frames are JSON text, not binary.")
-    if len(text) > MAX_FRAME:
-        raise ProtocolError("frame_too_long", f"A frame has at most {MAX_FRAME:,} characters.")
-    try:
-        frame = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ProtocolError("not_json", "This frame is not JSON.") from None
-    if not isinstance(frame, dict):
-        raise ProtocolError("not_an_object", "A frame is a JSON object.")
-    if frame.get("v") != VERSION:
-        raise ProtocolError("unknown_version", f'A frame says "v": {VERSION}.')
-    if frame.get("type") not in TYPES:
-        raise ProtocolError("unknown_type", '"type" is one of {}.'.format(", ".join(TYPES)))
-    if not isinstance(frame.get("id"), str) or not 1 <= len(frame["id"]) <= 100:
-        raise ProtocolError("bad_id", '"id" is a string of 1 to 100 characters of your choice.')
-    if any(NO_TEXT.search(str(frame.get(name, ""))) for name in ("id", "corpus", "conversation")):
-        raise ProtocolError("not_text", "NUL and halves of surrogate pairs are no text.")
-    return frame
 
 
 def as_uuid(value: object) -> UUID | None:

@@ -19,7 +19,6 @@ django_application = get_asgi_application()
 
 # Apps must be loaded first.
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from chat import limits  # noqa: E402
@@ -31,6 +30,7 @@ from documents.readiness import this_process  # noqa: E402
 from documents.threads import in_database_thread  # noqa: E402
 from ingestion import worker  # noqa: E402
 from ragsite.bodies import MeasuredBodies  # noqa: E402
+from ragsite.origins import KnownOrigins  # noqa: E402
 
 logger = logging.getLogger("ragsite")
 
@@ -91,7 +91,7 @@ application = ProtocolTypeRouter(
     {
         "http": MeasuredBodies(django_application),
         # The Origin is checked before anything else; a missing one is refused too.
-        "websocket": AllowedHostsOriginValidator(URLRouter(websocket_urlpatterns)),
+        "websocket": KnownOrigins(URLRouter(websocket_urlpatterns)),
         "lifespan": lifespan,
     }
 )

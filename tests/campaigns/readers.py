@@ -203,7 +203,8 @@ def layout(production: Production, name: str, *, quotes: bool) -> Iterator[None]
               "OPENAI_MODEL": other[0] if other else "", "EXTRACTIVE_FALLBACK": quotes,
               "COHERE_RERANKS_A_MINUTE": 0, "COHERE_INPUTS_A_MINUTE": 0,
               "ANSWER_CACHE_SECONDS": 0, "REWRITE_COPIES": False, "EVIDENCE_THRESHOLD": 1e-9,
-              "QUESTIONS_PER_MINUTE": 10**9, "ANONYMOUS_QUESTIONS_PER_MINUTE": 10**9}  # fmt: skip
+              "QUESTIONS_PER_MINUTE": 10**9, "ANONYMOUS_QUESTIONS_PER_MINUTE": 10**9,
+              "TURNS_AT_ONCE_EACH": 10**6}  # fmt: skip
     if not openrouter:
         chosen["OPENROUTER_API_KEY"] = ""
     if not other:

@@ -7,6 +7,7 @@ from channels.testing import WebsocketCommunicator
 from django.test import AsyncClient
 
 from ragsite.asgi import application
+from tests.chat.asyncapi import complaints
 
 JSON = "application/json"
 
@@ -73,7 +74,9 @@ class Socket:
         await self.communicator.send_json_to({"v": 1, "type": kind, "id": "1", **frame})
 
     async def receive(self) -> dict:
-        return await self.communicator.receive_json_from(timeout=20)
+        frame = await self.communicator.receive_json_from(timeout=20)
+        assert not complaints(frame), (frame, complaints(frame))
+        return frame
 
     async def until_the_end(self) -> list[dict]:
         frames = [await self.receive()]

@@ -3,19 +3,26 @@
 import asyncio
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from channels.testing import WebsocketCommunicator
 from django.contrib.auth import get_user_model
 from django.db import OperationalError
 from django.test import Client
+from django.utils import timezone
 
 from chat.auth import visitors
+from chat.consumers import ChatConsumer
 from chat.llm.scripted import ScriptedModel
 from chat.models import ApiKey, Conversation, Message
 from chat.pipeline import AnswerPipeline
 from chat.running import running
+from chat.sockets import sockets
 from documents.models import Corpus
 from documents.threads import in_database_thread
+from ragsite.asgi import application
+from ragsite.origins import KnownOrigins
 from tests.chat.clients import Socket
 
 LAMP = "How often does the lamp turn?"
@@ -29,6 +36,15 @@ def held_open(corpus, monkeypatch):
     pipeline = replace(AnswerPipeline.from_settings(), model=model)
     monkeypatch.setattr(AnswerPipeline, "from_settings", classmethod(lambda cls: pipeline))
     return gate
+
+
+@in_database_thread
+def new_key(corpus: Corpus, seconds: float | None = None) -> str:
+    """The secret of a key that lasts so long."""
+    expiry = None if seconds is None else timezone.now() + timedelta(seconds=seconds)
+    key, secret = ApiKey.objects.create_key(name="test", expiry_date=expiry)
+    key.corpora.add(corpus)
+    return str(secret)
 
 
 async def until(socket: Socket, kind: str) -> dict:
@@ -125,6 +141,157 @@ async def test_an_answer_outlives_the_socket_that_it_was_asked_on(held_open):
     assert (answer.status, answer.text) == ("complete", "Once in twelve seconds [1].")
 
 
+async def test_a_reader_resumes_on_another_socket(held_open):
+    async with Socket() as socket:
+        token = socket.ready["visitor_token"]
+        await socket.send("ask", corpus="lighthouse", question=LAMP)
+        start = await until(socket, "start")
+        seen = await until(socket, "delta")
+    held_open.set()
+
+    async with Socket() as socket:
+        await socket.send("authenticate", visitor_token=token)
+        await until(socket, "ready")
+        await socket.send("resume", message=start["message_id"], after=seen["event_id"])
+        rest = await socket.until_the_end()
+
+    text = seen["text"] + "".join(f["text"] for f in rest if f["type"] == "delta")
+    assert text == rest[-1]["text"] == "Once in twelve seconds [1]."
+    assert rest[0]["event_id"] == seen["event_id"] + 1
+
+
+async def test_an_answer_of_somebody_else_cannot_be_resumed(held_open):
+    async with Socket() as owner, Socket() as other:
+        await owner.send("ask", corpus="lighthouse", question=LAMP)
+        start = await until(owner, "start")
+
+        await other.send("resume", message=start["message_id"])
+        foreign = await other.receive()
+        await other.send("resume", message="00000000-0000-4000-8000-000000000000")
+        missing = await other.receive()
+
+    assert foreign["code"] == "not_found"
+    assert {**foreign, "seq": 0} == {**missing, "seq": 0}
+
+
+async def test_a_credential_can_be_shown_when_the_socket_is_open(corpus):
+    private = await Corpus.objects.acreate(slug="private", name="Private")
+    secret = await new_key(private)
+
+    async with Socket() as socket:
+        await socket.send("authenticate", authorization=f"Api-Key {secret}")
+        ready = await until(socket, "ready")
+
+    assert [c["slug"] for c in ready["corpora"]] == ["private"]
+    assert ready["visitor_token"] is None
+
+
+async def test_a_bad_credential_closes_the_socket(corpus):
+    async with Socket() as socket:
+        await socket.send("authenticate", authorization="Api-Key a.b")
+        error = await until(socket, "error")
+        closed = await socket.communicator.receive_output(timeout=5)
+
+    assert (error["code"], error["status"]) == ("unauthorized", 401)
+    assert closed == {"type": "websocket.close", "code": 4401}
+
+
+async def test_who_is_told_an_answer_does_not_change_meanwhile(held_open, corpus):
+    secret = await new_key(corpus)
+    async with Socket() as socket:
+        await socket.send("ask", corpus="lighthouse", question=LAMP)
+        await until(socket, "delta")
+        await socket.send("authenticate", id="2", authorization=f"Api-Key {secret}")
+        error = await until(socket, "error")
+        held_open.set()
+        done = await until(socket, "done")
+
+    assert (error["code"], done["status"]) == ("busy", "complete")
+
+
+async def test_a_revoked_key_loses_its_socket(held_open, corpus):
+    secret = await new_key(corpus)
+    async with Socket(authorization=f"Api-Key {secret}") as socket, Socket() as other:
+        await socket.send("ask", corpus="lighthouse", question=LAMP)
+        await until(socket, "delta")
+        await ApiKey.objects.aupdate(revoked=True)
+
+        await sockets().look()
+        error = await until(socket, "error")
+        await other.send("ping")
+
+        assert (error["code"], len(sockets())) == ("unauthorized", 1)
+        assert (await until(other, "pong"))["type"] == "pong"
+
+
+async def test_a_suspended_account_loses_its_socket(corpus):
+    user = await get_user_model().objects.acreate_user("ana", password="secret")
+    client = Client()
+    await in_database_thread(client.force_login)(user)
+    cookie = f"sessionid={client.cookies['sessionid'].value}"
+    async with Socket(cookies=cookie) as socket:
+        user.is_active = False
+        await user.asave()
+
+        await sockets().look()
+
+        assert (await until(socket, "error"))["code"] == "unauthorized"
+
+
+async def test_a_socket_hears_before_its_credential_expires_and_can_renew_it(corpus):
+    soon, later = await new_key(corpus, seconds=50), await new_key(corpus, seconds=5000)
+    async with Socket(authorization=f"Api-Key {soon}") as socket:
+        await sockets().look(anew=False)
+        warning = await until(socket, "expires")
+        await socket.send("authenticate", authorization=f"Api-Key {later}")
+        ready = await until(socket, "ready")
+
+    assert warning["expires_at"] < ready["expires_at"]
+
+
+async def test_a_socket_ends_with_its_credential(corpus):
+    async with Socket(authorization=f"Api-Key {await new_key(corpus, seconds=1)}") as socket:
+        await asyncio.sleep(1.1)
+        await sockets().look(anew=False)
+
+        assert (await until(socket, "error"))["code"] == "unauthorized"
+
+
+async def test_one_visitor_may_not_have_all_sockets(corpus, settings):
+    settings.SOCKETS_EACH = 2
+    async with Socket(), Socket():
+        communicator = WebsocketCommunicator(
+            application, "/ws/chat/", headers=[(b"origin", b"http://testserver")]
+        )
+        await communicator.connect(timeout=10)
+        error = await communicator.receive_json_from(timeout=10)
+        closed = await communicator.receive_output(timeout=5)
+
+    assert (error["code"], closed["code"]) == ("too_many_sockets", 4429)
+
+
+async def test_sockets_that_are_closed_do_not_count(corpus, settings):
+    settings.SOCKETS_EACH = 1
+    for _ in range(3):
+        async with Socket() as socket:
+            assert socket.ready["type"] == "ready"
+
+
+async def test_a_socket_that_takes_nothing_is_hung_up_on(held_open, settings, monkeypatch):
+    settings.SLOW_READER_SECONDS = 0.1
+
+    async def never(self, *args, **kwargs):
+        await asyncio.sleep(60)
+
+    async with Socket() as socket:
+        await socket.send("ask", corpus="lighthouse", question=LAMP)
+        await until(socket, "delta")
+        monkeypatch.setattr(ChatConsumer, "send", never)
+        held_open.set()
+
+        assert (await socket.communicator.receive_output(timeout=5))["code"] == 1013
+
+
 BAD_FRAMES = {
     "{": "not_json", "[]": "not_an_object", "{}": "unknown_version", '"x"': "not_an_object",
     '{"v": 1, "id": "1", "type": "dance"}': "unknown_type",
@@ -157,32 +324,78 @@ async def test_bad_frames_are_told_what_is_wrong_and_the_connection_stays(corpus
         assert (await socket.receive())["type"] == "pong"
 
 
-@pytest.mark.parametrize(
-    "origin", [None, "https://evil.example", "null", "http://testserver.evil.example"]
-)
-async def test_a_foreign_or_absent_origin_is_refused_before_anything(corpus, settings, origin):
-    settings.ALLOWED_HOSTS = ["testserver"]
-    from channels.security.websocket import AllowedHostsOriginValidator
-    from channels.testing import WebsocketCommunicator
+GOOD = "docs.example.org"
+FOREIGN_ORIGINS = [
+    None, "", "null", "*", "file://", "about:blank", "data:text/html,x", "javascript:alert(1)",
+    "blob:https://docs.example.org/1", "chrome-extension://docs.example.org", "https://", "//",
+    "https://evil.example", "http://evil.example", "https://evil.example:443", "evil.example",
+    # Names that begin, end, or look like ours.
+    f"https://{GOOD}.evil.example", f"https://evil-{GOOD}", f"https://evil{GOOD}",
+    f"https://x.{GOOD}", f"https://{GOOD}evil.example", f"https://{GOOD}.", f"https://.{GOOD}",
+    "https://docs.example.orgs", "https://docs.example.or", "https://docs-example.org",
+    "https://docs.examp1e.org", "https://docs.exаmple.org", "https://xn--docs-example.org",
+    "https://docs。example。org.evil.example", "https://docs%2eexample%2eorg",
+    # User names, paths, queries and fragments that name us.
+    f"https://{GOOD}@evil.example", f"https://{GOOD}:x@evil.example", f"https://evil.example/{GOOD}",
+    f"https://evil.example?{GOOD}", f"https://evil.example#{GOOD}", f"https://evil.example\\@{GOOD}",
+    f"https://evil.example\\.{GOOD}", f"https://evil.example/@{GOOD}", f"https://a@{GOOD}",
+    f"https://{GOOD}/", f"https://{GOOD}/path", f"https://{GOOD}?", f"https://{GOOD}#",
+    # Two, and white space.
+    f"https://{GOOD} https://evil.example", f"https://{GOOD},https://evil.example",
+    f"https://evil.example, https://{GOOD}", f" https://{GOOD} x", f"https://{GOOD}\t.evil.example",
+    f"https ://{GOOD}", f"https:// {GOOD}", f"https:/{GOOD}", f"https:{GOOD}", GOOD, f"//{GOOD}",
+    # Other schemes and ports that are none.
+    f"ftp://{GOOD}", f"ws://{GOOD}", f"wss://{GOOD}", f"https://{GOOD}:x", f"https://{GOOD}:-1",
+    f"https://{GOOD}:99999", f"https://[{GOOD}]", "https://[::1", "http://[::ffff:127.0.0.1]",
+    "http://127.1", "http://2130706433", "http://0x7f000001", "http://localhost.evil.example",
+]  # fmt: skip
 
-    async def never(scope, receive, send):
-        raise AssertionError("the application was reached")
 
-    guarded = AllowedHostsOriginValidator(never)
-    headers = [(b"origin", origin.encode())] if origin else []
-    communicator = WebsocketCommunicator(guarded, "/ws/chat/", headers=headers)
+async def reached(*origins: str | None) -> bool:
+    """Whether a socket of a page with this origin comes through."""
 
-    connected, _code = await communicator.connect()
+    async def inside(scope, receive, send):
+        await send({"type": "websocket.accept"})
 
-    assert not connected
+    headers = [(b"origin", origin.encode()) for origin in origins if origin is not None]
+    communicator = WebsocketCommunicator(KnownOrigins(inside), "/ws/chat/", headers=headers)
+    connected, _code = await communicator.connect(timeout=5)
+    communicator.stop(exceptions=False)
+    return connected
+
+
+async def test_a_foreign_origin_is_refused_before_anything(transactional_db, settings):
+    settings.ALLOWED_HOSTS = [GOOD]
+
+    assert [origin for origin in FOREIGN_ORIGINS if await reached(origin)] == []
+
+
+async def test_a_socket_with_two_origins_has_none(transactional_db, settings):
+    settings.ALLOWED_HOSTS = [GOOD]
+
+    assert not await reached(f"https://{GOOD}", "https://evil.example")
+
+
+async def test_our_own_pages_come_through(transactional_db, settings):
+    settings.ALLOWED_HOSTS = [GOOD]
+
+    assert await reached(f"https://{GOOD}") and await reached(f"http://{GOOD}:8000")
+
+
+async def test_pages_of_a_key_come_through_until_it_is_revoked(corpus, settings):
+    settings.ALLOWED_HOSTS = [GOOD]
+    await in_database_thread(ApiKey.objects.create_key)(name="w", origins="https://shop.example")
+    before = await reached("https://shop.example")
+
+    key = await ApiKey.objects.aget(name="w")
+    key.revoked = True
+    await key.asave()
+
+    assert before and not await reached("https://shop.example")
 
 
 def test_the_application_puts_that_guard_first():
-    from channels.security.websocket import OriginValidator
-
-    from ragsite.asgi import application
-
-    assert isinstance(application.application_mapping["websocket"], OriginValidator)
+    assert isinstance(application.application_mapping["websocket"], KnownOrigins)
 
 
 async def test_an_api_key_may_be_sent_with_the_handshake(corpus):
