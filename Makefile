@@ -26,6 +26,7 @@ run: install
 
 test: install-dev
 	@.ci/chromium
+	@.ci/node
 	$(BIN)/pytest -n 2
 
 lint: install-dev

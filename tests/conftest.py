@@ -17,6 +17,7 @@ from django.db import connections
 import chat.providers
 import documents.providers
 from chat import limits, running
+from chat.auth import jwks, last_used
 from documents import ledger, outages
 from documents.models import Corpus
 from tests.databases import SERVER, THROUGH_POOLER, reached_at
@@ -93,6 +94,9 @@ def fresh_providers(index_over_a_socket: None) -> Iterator[None]:
     # Written when a test asks for it: no thread may meet the lock that a test's transaction holds.
     ledger.this_process.pause = None
     ledger.this_process.forget()
+    jwks._ring.cache_clear()
+    jwks.outage.error = None
+    last_used._later, last_used._waiting = lambda *work: None, set()
     yield
     if (client := getattr(_made(documents.providers.get_index), "client", None)) is not None:
         client.close()  # of Qdrant

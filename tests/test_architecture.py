@@ -25,6 +25,7 @@ NETWORK = (
 )  # fmt: skip
 FETCHING = {"fetch_url", "fetch_response", "urlopen", "urlretrieve"}  # of other libraries
 NETWORK_CLIENTS = {
+    "chat/auth/jwks.py": {"httpx"},
     "chat/llm/openai_compatible.py": {"httpx"},
     "chat/llm/upstream_errors.py": {"httpx"},
     "chat/providers.py": {"httpx"},

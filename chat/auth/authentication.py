@@ -9,13 +9,15 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from chat.auth import sessions, visitors
+from chat.auth import better_auth, sessions, visitors
 from chat.auth.addresses import client_address
+from chat.auth.jwks import PAUSE, KeysUnavailable
 from chat.auth.last_used import used
 from chat.auth.principal import Principal
 from chat.models import ApiKey
 from documents.models import Corpus
 from documents.permissions import of_account
+from documents.problems import Problem
 
 CREDENTIALS = ("authorization", visitors.HEADER.lower(), "cookie")  # headers that hold one
 KEY = re.compile(r"[A-Za-z0-9]{8}\.[A-Za-z0-9]{20,100}")
@@ -63,6 +65,8 @@ def identify(*, headers: Mapping[str, str], user: Any, address: str) -> tuple[An
         credential = credential.strip()
         if scheme.lower() not in ("api-key", "bearer"):
             raise InvalidCredential(EXPECTED)
+        if scheme.lower() == "bearer" and better_auth.looks_like_one(credential):
+            return _by_token(credential)
         return AnonymousUser(), _by_key(credential, headers, address)
     if user is not None and user.is_authenticated and user.is_active:
         return user, _by_session(user, headers)
@@ -136,6 +140,31 @@ def _key(secret: str) -> ApiKey | None:
         return cast(ApiKey, ApiKey.objects.get_from_key(secret))
     except ApiKey.DoesNotExist:
         return None
+
+
+def _by_token(token: str) -> tuple[Any, Principal]:
+    """Of Better Auth. What it lets somebody do is what our database says of the account."""
+    if not better_auth.is_configured():
+        raise InvalidCredential("No tokens of a sign-in server are accepted here; use an API key.")
+    try:
+        claims = better_auth.verified(token)
+    except better_auth.BadToken as error:
+        raise InvalidCredential(str(error)) from None
+    except KeysUnavailable:
+        raise Problem(
+            503, "sign_in_unavailable", "The keys of the sign-in server cannot be had; try again.",
+            retry_after=PAUSE,
+        ) from None  # fmt: skip
+    user = better_auth.account_of(claims).user
+    if not user.is_active:
+        raise InvalidCredential("This account is suspended.")
+    return user, Principal(
+        "user",
+        str(user.pk),
+        corpora_of_user(user),
+        scopes=of_account(user),
+        expires_at=claims.expires_at,
+    )
 
 
 def _by_session(user: Any, headers: Mapping[str, str]) -> Principal:
