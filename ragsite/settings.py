@@ -528,7 +528,7 @@ BETTER_AUTH_AUDIENCE = env("BETTER_AUTH_AUDIENCE", default="")
 # Where its public keys are; empty: /api/auth/jwks of BETTER_AUTH_URL.
 BETTER_AUTH_JWKS_URL = env("BETTER_AUTH_JWKS_URL", default="")
 # Of EdDSA, ES256, ES512, RS256, PS256.
-BETTER_AUTH_ALGORITHMS = env.list("BETTER_AUTH_ALGORITHMS", default=["EdDSA"])
+BETTER_AUTH_ALGORITHMS = env.list("BETTER_AUTH_ALGORITHMS", default=["EdDSA"]) or ["EdDSA"]
 
 # Origins of pages that use the API with tokens; those of API keys stand in the admin.
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])

@@ -9,7 +9,7 @@ from chat.auth import visitors
 
 class PrincipalScheme(OpenApiAuthenticationExtension):
     target_class = "chat.auth.authentication.PrincipalAuthentication"
-    name = ["apiKey", "visitorToken", "session"]
+    name = ["apiKey", "bearer", "visitorToken", "session"]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
         return [
@@ -20,10 +20,16 @@ class PrincipalScheme(OpenApiAuthenticationExtension):
                 "description": "Api-Key followed by a space and the key.",
             },
             {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A JWT of the Better Auth server, or an API key.",
+            },
+            {
                 "type": "apiKey",
                 "in": "header",
                 "name": visitors.HEADER,
-                "description": "What an anonymous visitor got with its conversation.",
+                "description": "What an anonymous visitor got with its conversation, or "
+                "what was made with a publishable key.",
             },
             {"type": "apiKey", "in": "cookie", "name": "sessionid"},
         ]
