@@ -31,6 +31,7 @@ from documents.threads import in_database_thread  # noqa: E402
 from ingestion import worker  # noqa: E402
 from ragsite.bodies import MeasuredBodies  # noqa: E402
 from ragsite.origins import KnownOrigins  # noqa: E402
+from ragsite.slow_readers import ImpatientSends  # noqa: E402
 
 logger = logging.getLogger("ragsite")
 
@@ -89,7 +90,7 @@ _draining: list[asyncio.Task[None]] = []  # held, or it might be collected befor
 
 application = ProtocolTypeRouter(
     {
-        "http": MeasuredBodies(django_application),
+        "http": ImpatientSends(MeasuredBodies(django_application)),
         # The Origin is checked before anything else; a missing one is refused too.
         "websocket": KnownOrigins(URLRouter(websocket_urlpatterns)),
         "lifespan": lifespan,
