@@ -31,6 +31,7 @@ from uuid import uuid4
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.campaigns.crashes import commit
 from tests.campaigns.readers import installed, layout, prepare
 from tests.campaigns.voices import Fate, Stage, question
 from tests.chat.asyncapi import complaints
@@ -259,17 +260,16 @@ def main() -> int:
         trials = [Trial(url, count, told.seed * 100 + n) for n, count in enumerate(each)]
         asyncio.run(_all(trials))
         violations = [v for trial in trials for v in trial.violations] + tracebacks.lines
-        ways, heard, closed = (sum((getattr(trial, name) for trial in trials), Counter())
-                               for name in ("ways", "heard", "closed"))  # fmt: skip
-        print(f"{ways.total():,} frames over {SOCKETS} sockets at a time, seed {told.seed}")
-        print("sent:   " + ", ".join(f"{n} {way}" for way, n in ways.most_common()))
-        print("heard:  " + ", ".join(f"{n} {what}" for what, n in heard.most_common()))
-        print(
-            "closed: " + (", ".join(f"{n} × {code}" for code, n in closed.most_common()) or "none")
+        sent, heard, closed = (
+            dict(sum((getattr(trial, name) for trial in trials), Counter()).most_common())
+            for name in ("ways", "heard", "closed")
         )
-        print(f"{len(violations)} violations")
-        for violation in violations[:20]:
-            print("  " + violation)
+        report = {
+            "commit": commit(), "seed": told.seed, "without": told.without,
+            "frames": sum(sent.values()), "sent": sent, "heard": heard, "closed": closed,
+            "violations": len(violations), "examples": violations[:20],
+        }  # fmt: skip
+    print(json.dumps(report, indent=2))
     return 1 if violations else 0
 
 
