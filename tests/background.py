@@ -85,9 +85,16 @@ class Process:
 class Server(Process):
     """The web server, as `make run` starts it."""
 
-    def __init__(self, env: dict[str, str], log: Path) -> None:
-        self.port = free_port()
-        command = [sys.executable, "-m", "uvicorn", "ragsite.asgi:application"]
+    def __init__(
+        self,
+        env: dict[str, str],
+        log: Path,
+        *,
+        port: int = 0,
+        application: str = "ragsite.asgi:application",
+    ) -> None:
+        self.port = port or free_port()
+        command = [sys.executable, "-m", "uvicorn", application]
         for name, value in {**SERVER, "port": self.port, "log_level": "info"}.items():
             if name == "proxy_headers" or name == "access_log":
                 command += [f"--no-{name.replace('_', '-')}"]

@@ -113,9 +113,10 @@ Director = Callable[[int, int, list[str]], Fate]  # of a turn, its call, and the
 
 @dataclass
 class Stage:
-    """What both servers of models know. `director` decides."""
+    """What both servers of models know. `director` decides, and `pause` how slowly is spoken."""
 
     director: Director
+    pause: Callable[[int, int], float] | None = None  # seconds, of a turn, before each word
     calls: Mapping[int, list[Call]] = field(default_factory=lambda: defaultdict(list))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -135,7 +136,11 @@ class Stage:
             self.calls[turn].append(Call(fate, shown, said))
         if silent:
             return BEFORE_THE_FIRST_WORD[fate.kind]
-        deltas = [f.delta(word, model=fate.model) for word in told]
+        deltas: list[Chunk] = [f.delta(word, model=fate.model) for word in told]
+        if self.pause:
+            spoken, deltas = deltas, []
+            for at, delta in enumerate(spoken):
+                deltas += [self.pause(turn, at), delta]
         end = DEATHS.get(fate.kind) or f.ending(model=fate.model, tokens=len(words))
         return f.stream(f.comment(), f.role(fate.model), *deltas, *end)
 
