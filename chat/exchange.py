@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 
 from chat.abandoned import interrupt
-from chat.journal.entries import Entry
+from chat.journal.entries import BEYOND, Entry
 from chat.journal.recording import Recording
 from chat.journal.shared import RedisError, SharedJournal
 from chat.saved import end_by_id
@@ -89,8 +89,8 @@ class Exchange:
                 return
             await interrupt(turn, entries)
             if (end := await end_by_id(turn)) is not None:
-                number = entries[-1].number + 1 if entries else 1
-                await self.journal.write({turn: [Entry(number, end)]}, process)
+                last = entries[-1].number if entries else 0
+                await self.journal.write({turn: [Entry(last + BEYOND, end)]}, process)
         except RedisError as error:
             outage.began(error)
 

@@ -5,6 +5,10 @@ from typing import NamedTuple
 
 from chat.events import Delta, Done, Error, Event
 
+# From the last entry that is known of a dead process to the end that another one writes for it:
+# its own readers may have been shown more than it could tell, and must hear of the end, too.
+BEYOND = 100_000
+
 
 class Entry(NamedTuple):
     """Numbers begin with 1 and rise; where deltas were merged, the last one's counts."""

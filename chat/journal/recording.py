@@ -1,7 +1,9 @@
 """Recording: the events of one turn, in the memory of a process that has readers for them."""
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable
+from operator import attrgetter
 
 from chat.events import Delta, Event
 from chat.journal.entries import Entry, merged
@@ -79,8 +81,7 @@ class Recording:
             self.read_at = self._now()
 
     def _after(self, number: int) -> list[Entry]:
-        first = self.entries[0].number if self.entries else 1
-        return self.entries[max(0, number + 1 - first) :]
+        return self.entries[bisect_right(self.entries, number, key=attrgetter("number")) :]
 
     def _release(self) -> None:
         if self._timer is not None:
