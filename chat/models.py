@@ -80,15 +80,19 @@ class MessageQuerySet(models.QuerySet["Message"]):
         fields: dict[str, object],
         citations: "Sequence[Citation]",
         claims: "Sequence[Claim]",
-    ) -> None:
-        """Save an answer with what it rests on; all of it or nothing, and once."""
+    ) -> bool:
+        """Save an answer with what it rests on; all of it or nothing, and once.
+
+        Whether it was saved now: it may have been already, by us or by another process.
+        """
         unfinished = self.filter(pk=answer_id, finished_at=None)
         if not unfinished.update(**fields, finished_at=timezone.now()):
             # The conversation was deleted meanwhile: there is nothing to keep it in. Or it is saved
-            # already, and the database could not say so.
-            return
+            # already, and the database could not say so. Or this process was taken for dead.
+            return False
         Citation.objects.bulk_create(citations)
         Claim.objects.bulk_create(claims)
+        return True
 
 
 class Message(models.Model):

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 
 from chat.abandoned import interrupt, unfinished
-from chat.events import Done, Error
+from chat.events import Done, Error, Event
 from chat.exchange import Exchange
 from chat.journal import stops
 from chat.journal.entries import Entry
@@ -130,9 +130,9 @@ class Running:
         try:
             async with aclosing(answer(turn)) as events:
                 async for event in events:
-                    recording.add(event)
+                    recording.add(await _as_saved(turn, event))
         except asyncio.CancelledError:
-            recording.add(_cut_short(turn))
+            recording.add(await _as_saved(turn, _cut_short(turn)))
         except Exception:
             logger.exception("A turn failed outside of its pipeline")
         finally:
@@ -172,6 +172,15 @@ class Running:
                 return end
             await self.end_abandoned(turn)
             await asyncio.sleep(LOOK)
+
+
+async def _as_saved(turn: Turn, event: Event) -> Event:
+    """A process that was frozen may wake up after another one took it for dead, and ended its
+    answer: an answer has one end, and that is told here as well."""
+    if not turn.saved_before or not isinstance(event, (Done, Error)):
+        return event
+    end = await end_by_id(turn.id)
+    return end if isinstance(end, Done) else event  # else its conversation was deleted
 
 
 def _cut_short(turn: Turn) -> Done | Error:

@@ -57,6 +57,7 @@ class Turn:
     trace: dict[str, Any] = field(default_factory=dict)
     prompt: Prompt | None = None  # what the model was asked; not saved
     stop_requested: bool = False
+    saved_before: bool = False  # another end than this one is stored, or this one already
     surroundings: Surroundings = field(default_factory=Surroundings)  # as the caller tells
     context: Context = NOTHING  # what was found of them
     calls_left: int = MAX_CALLS  # upstream calls to models
@@ -216,7 +217,7 @@ def _settled_revision(corpus: int) -> int | None:
 
 def _close_turn(turn: Turn) -> None:
     assert turn.message_id is not None  # noqa: S101 - set when the turn was opened
-    Message.objects.close_turn(
+    turn.saved_before = not Message.objects.close_turn(
         turn.message_id,
         {
             "text": turn.text, "status": turn.status, "outcome": turn.outcome,

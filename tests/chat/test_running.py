@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from chat.abandoned import interrupt
 from chat.events import Delta, Done, Error, Stage
+from chat.journal.entries import Entry
 from chat.llm.scripted import ScriptedModel
 from chat.models import Message
 from chat.pipeline import AnswerPipeline
@@ -258,3 +260,27 @@ async def test_recordings_that_have_ended_are_not_kept_without_end(corpus, monke
         _ = [entry async for entry in told(await new_turn(corpus, LAMP))]
 
     assert len(running()._recordings) == 2
+
+
+async def test_a_process_that_was_taken_for_dead_tells_the_end_that_was_saved(held_open, corpus):
+    turn = await new_turn(corpus, LAMP)
+    running().start(turn)
+    await until_text(turn)
+    await interrupt(turn.id, [Entry(1, Delta("Once"))])  # by another process, meanwhile
+
+    held_open.set()
+    events = await rest_of(turn)
+
+    ends = [event for event in events if isinstance(event, (Done, Error))]
+    assert [(end.status, end.text) for end in ends] == [("interrupted", "Once")]
+
+
+async def test_an_answer_whose_conversation_was_deleted_is_told_all_the_same(held_open, corpus):
+    turn = await new_turn(corpus, LAMP)
+    running().start(turn)
+    await until_text(turn)
+    await in_database_thread(turn.conversation.delete)()
+
+    held_open.set()
+
+    assert (await rest_of(turn))[-1].text == WHOLE
