@@ -124,7 +124,8 @@ class Exchange:
                 if now() - said_at >= SAY_SO:
                     said_at = now()
                     await self.journal.live(self.process)
-                await self.journal.write({t: new for t, new in batch.items() if new}, self.process)
+                told = {turn: new for turn, new in batch.items() if new}
+                lost = await self.journal.write(told, self.process)
             except RedisError as error:
                 outage.began(error)
                 # It may come back empty. What it still has is not written twice.
@@ -133,7 +134,8 @@ class Exchange:
                 continue
             outage.over()
             for turn, new in batch.items():
-                self._written[turn] += len(new)
+                # A Redis that was restarted between two writes is empty, and nobody has noticed.
+                self._written[turn] = 0 if turn in lost else self._written[turn] + len(new)
                 if self._own[turn].has_ended and not self._unwritten(turn):
                     del self._own[turn], self._written[turn]
             await asyncio.sleep(PAUSE)

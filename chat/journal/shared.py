@@ -40,18 +40,27 @@ class SharedJournal:
         )
         self._keep = keep
 
-    async def write(self, unwritten: Mapping[UUID, Sequence[Entry]], process: str) -> None:
-        """Entries by turn, in one round trip; `process` answers these turns."""
-        pipe = self._redis.pipeline(transaction=False)
+    async def write(self, unwritten: Mapping[UUID, Sequence[Entry]], process: str) -> set[UUID]:
+        """Entries by turn, in one round trip; `process` answers these turns.
+
+        Returns the turns whose beginning is not there (any more): nothing of them was written.
+        """
+        pipe, lost = self._redis.pipeline(transaction=False), set[UUID]()
+        of = list[UUID]()
         for turn, entries in unwritten.items():
             for number, event in entries:
                 fields: Any = {"event": json.dumps(as_json(event)), "process": process}
-                pipe.xadd(_stream(turn), fields, id=f"{number}-0")
+                pipe.xadd(_stream(turn), fields, id=f"{number}-0", nomkstream=number > 1)
+                of.append(turn)
             pipe.expire(_stream(turn), self._keep)
-        for reply in await pipe.execute(raise_on_error=False):
+            of.append(turn)
+        for turn, reply in zip(of, await pipe.execute(raise_on_error=False), strict=True):
             # An id that is not above the last one: it was written before.
             if isinstance(reply, RedisError) and not _is_there_already(reply):
                 raise reply
+            if reply is None:
+                lost.add(turn)
+        return lost
 
     async def read(self, wanted: Mapping[UUID, int]) -> dict[UUID, list[Entry]]:
         """What follows these numbers, by turn; turns that have nothing new are left out."""

@@ -161,3 +161,19 @@ async def test_who_was_shown_more_than_a_dead_process_could_write_hears_the_end(
 
     assert (end.status, end.text) == ("interrupted", "On")
     await other.flush(0)
+
+
+async def test_a_redis_that_was_emptied_unnoticed_is_told_everything_again(redis, processes):
+    one, two = processes
+    turn, recording = uuid4(), Recording()
+    one.publish(turn, recording)
+    recording.add(Stage("searching"))
+    await asyncio.sleep(0.2)
+    redis.client.flushall()
+    recording.add(Delta("Once "))
+    recording.add(END)
+
+    await asyncio.sleep(0.3)
+    events = [event for _number, event in await _read_all(await two.mirror(turn))]
+
+    assert events == [Stage("searching"), Delta("Once "), END]
