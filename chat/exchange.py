@@ -5,13 +5,12 @@ as few round trips as possible. What Redis could not take is written as soon as 
 """
 
 import asyncio
-from collections.abc import Callable
-from math import ceil
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-
-from chat.abandoned import interrupt
+from chat.abandoned import interrupt, unfinished
 from chat.journal.entries import BEYOND, Entry
 from chat.journal.recording import Recording
 from chat.journal.shared import RedisError, SharedJournal
@@ -21,6 +20,7 @@ from documents.outages import redis as outage
 PAUSE = 0.02  # seconds between two writes: entries of many turns go together
 LOOK = 0.05  # seconds between two looks at turns of other processes, while somebody reads them
 SAY_SO = 3.0  # seconds after which a process says again that it lives, and whom it reads
+WATCHED = 9  # seconds for which that is believed
 QUIET = 10.0  # seconds without an entry, after which somebody asks whether its process still lives
 LINGER = 5.0  # seconds for which a mirror without readers is kept up to date
 
@@ -45,6 +45,7 @@ class Exchange:
     async def mirror(self, turn: UUID) -> Recording | None:
         """A recording that follows the one of another process; None: no process knows this turn."""
         if found := self._mirrors.get(turn):
+            self._keep_running("reading", self._read)
             return found
         try:
             if await self.journal.process_of(turn) is None:
@@ -63,18 +64,27 @@ class Exchange:
         try:
             found = await self.journal.read({turn: mirror.last_number})
             mirror.extend(found.get(turn, []))
-            await self.journal.watch([turn], seconds=ceil(settings.UNWATCHED_SECONDS))
+            await self.journal.watch([turn], WATCHED)
         except RedisError as error:
             outage.began(error)
+        else:
+            if turn not in found:
+                self.ask_after(turn)
         return mirror
 
     async def is_watched(self, turn: UUID) -> bool:
         """Whether somebody reads it at another process, as far as is known."""
+        if not outage.may_be_asked():
+            return False
         try:
             return await self.journal.is_watched(turn)
         except RedisError as error:
             outage.began(error)
             return False
+
+    def ask_after(self, turn: UUID) -> None:
+        """Of another process, of which nothing is heard: end it if it was abandoned. Later."""
+        self._keep_running(f"asking after {turn}", partial(self._ask_after, turn))
 
     async def end_abandoned(self, turn: UUID, process: str) -> None:
         """If this process died: save what was shown of its turn, and write the last entry.
@@ -84,13 +94,19 @@ class Exchange:
         try:
             if await self.journal.is_alive(process):
                 return
+            # A Redis that was restarted has forgotten it: it says so again, if it lives.
+            await asyncio.sleep(2 * SAY_SO)
+            if await self.journal.is_alive(process):
+                return
             entries = (await self.journal.read({turn: 0})).get(turn, [])
+            if (mirror := self._mirrors.get(turn)) and _reach(mirror.entries) > _reach(entries):
+                entries = mirror.entries
             if entries and entries[-1].is_last:
                 return
             await interrupt(turn, entries)
             if (end := await end_by_id(turn)) is not None:
-                last = entries[-1].number if entries else 0
-                await self.journal.write({turn: [Entry(last + BEYOND, end)]}, process)
+                last = Entry(_reach(entries) + BEYOND, end)
+                await self.journal.write({turn: [last]}, process)
         except RedisError as error:
             outage.began(error)
 
@@ -108,9 +124,10 @@ class Exchange:
         except RedisError as error:
             outage.began(error)
 
-    def _keep_running(self, name: str, work: Callable[[], object]) -> None:
-        if name not in self._tasks or self._tasks[name].done():
-            self._tasks[name] = asyncio.create_task(work())  # type: ignore[arg-type]
+    def _keep_running(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._tasks = {name: task for name, task in self._tasks.items() if not task.done()}
+        if name not in self._tasks:
+            self._tasks[name] = asyncio.create_task(work())
 
     async def _write(self) -> None:
         now, said_at = asyncio.get_running_loop().time, -SAY_SO
@@ -154,8 +171,8 @@ class Exchange:
             return
 
     async def _read(self) -> None:
-        now = asyncio.get_running_loop().time
-        said_at, grew_at = -SAY_SO, dict.fromkeys(self._mirrors, now())
+        now, said_at = asyncio.get_running_loop().time, -SAY_SO
+        grew_at = dict[UUID, float]()
         while self._mirrors:
             try:
                 found = await self.journal.read(
@@ -167,18 +184,34 @@ class Exchange:
                 if now() - said_at >= SAY_SO:
                     said_at = now()
                     read = [turn for turn, mirror in self._mirrors.items() if mirror.readers]
-                    await self.journal.watch(read, seconds=int(3 * SAY_SO))
-                for turn in [*self._mirrors]:
-                    if now() - grew_at.setdefault(turn, now()) >= QUIET:
-                        grew_at[turn] = now()
-                        if process := await self.journal.process_of(turn):
-                            await self.end_abandoned(turn, process)
+                    await self.journal.watch(read, WATCHED)
             except RedisError as error:
                 outage.began(error)
+                grew_at.clear()  # it was not the other process that was silent
                 await asyncio.sleep(1)
                 continue
             outage.over()
             for turn, mirror in [*self._mirrors.items()]:
+                if now() - grew_at.setdefault(turn, now()) >= QUIET:
+                    grew_at[turn] = now()
+                    self.ask_after(turn)
                 if mirror.has_ended or (not mirror.readers and now() - mirror.read_at > LINGER):
-                    del self._mirrors[turn]
+                    del self._mirrors[turn], grew_at[turn]
             await asyncio.sleep(LOOK)
+
+    async def _ask_after(self, turn: UUID) -> None:
+        for _turn, process in await unfinished(turn):
+            await self.end_abandoned(turn, process)
+        try:
+            if (mirror := self._mirrors.get(turn)) is None or await self.journal.process_of(turn):
+                return
+        except RedisError as error:
+            outage.began(error)
+            return
+        # Its events are lost, with nobody there to write them again.
+        if (end := await end_by_id(turn)) is not None:
+            mirror.extend([Entry(mirror.last_number + BEYOND, end)])
+
+
+def _reach(entries: Sequence[Entry]) -> int:
+    return entries[-1].number if entries else 0

@@ -12,6 +12,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from chat.abandoned import interrupt, unfinished
 from chat.events import Done, Error, Event
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 KEPT = 500  # recordings that have ended, in memory; with Redis they can be read there, too
 LOOK = 1.0  # seconds between two looks for turns that nobody reads, while any is running
 SAVING = 5.0  # seconds that an answer which is cut short has to be saved in
+BELIEVED = 16.0  # seconds for which others may believe that a process lives, though it was killed
 FLUSH = 3.0  # seconds that Redis has at the end
 
 
@@ -42,6 +44,7 @@ class Running:
         self._recordings: dict[UUID, Recording] = {}  # those that have ended stay for a while
         self._looking: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
+        self._clearing: asyncio.Task[None] | None = None
         self._exchange: Exchange | None = None
         if settings.REDIS_URL:
             from chat.journal.shared import SharedJournal
@@ -82,7 +85,12 @@ class Running:
             recording = await self._exchange.mirror_now(turn)
         if recording is not None:
             return recording.read(after)
-        end = await end_by_id(turn)
+        if (end := await end_by_id(turn)) is None:
+            if self._exchange is not None:
+                self._exchange.ask_after(turn)
+                return []
+            await self.end_abandoned(turn)
+            end = await end_by_id(turn)
         return [] if end is None else [Entry(after + 1, end)]
 
     async def stop(self, turn: UUID) -> None:
@@ -94,13 +102,12 @@ class Running:
 
     async def end_abandoned(self, turn: UUID | None = None) -> None:
         """Interrupt the answers of processes that died: this one, or all."""
-        for message, process in await unfinished(turn):
-            if message in self._tasks or await asyncio.to_thread(holds_its_lock, process):
-                continue
-            if self._exchange is not None:
-                await self._exchange.end_abandoned(message, process)
-            else:
-                await interrupt(message)
+        found = await unfinished(turn)
+        await asyncio.gather(*(self._end_if_abandoned(*one) for one in found))
+
+    def clear_up(self) -> None:
+        """At the start: end what was abandoned, now and once more in a while."""
+        self._clearing = asyncio.create_task(self._clear_up())
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing new, wait for what runs, interrupt what is not done by then."""
@@ -115,7 +122,7 @@ class Running:
 
     async def close(self) -> None:
         """After `drain`: let others know what was not told yet."""
-        for task in (self._looking, self._listening):
+        for task in (self._looking, self._listening, self._clearing):
             if task is not None:
                 task.cancel()
         if self._exchange is not None:
@@ -125,6 +132,23 @@ class Running:
         """Hear of stops that other processes were asked for."""
         if self._exchange and (self._listening is None or self._listening.done()):
             self._listening = asyncio.create_task(stops.listen(self._stop_here))
+
+    async def _clear_up(self) -> None:
+        try:
+            await self.end_abandoned()
+            if self._exchange is not None:
+                await asyncio.sleep(BELIEVED)
+                await self.end_abandoned()
+        except DatabaseError as error:
+            logger.error("Abandoned answers were not looked for: %s", type(error).__name__)
+
+    async def _end_if_abandoned(self, turn: UUID, process: str) -> None:
+        if turn in self._tasks or await asyncio.to_thread(holds_its_lock, process):
+            return
+        if self._exchange is not None:
+            await self._exchange.end_abandoned(turn, process)
+        else:
+            await interrupt(turn)
 
     async def _run(self, turn: Turn, recording: Recording) -> None:
         try:
@@ -150,11 +174,13 @@ class Running:
         while self._tasks:
             await asyncio.sleep(LOOK)
             now = asyncio.get_running_loop().time()
-            for turn in [*self._tasks]:
-                recording = self._recordings[turn]
-                if recording.readers or now - recording.read_at < settings.UNWATCHED_SECONDS:
+            for turn, recording in [(pk, self._recordings[pk]) for pk in self._tasks]:
+                if recording.readers:
                     continue
-                if self._exchange is None or not await self._exchange.is_watched(turn):
+                # Asked at every look, so that a Redis which is away for a moment matters little.
+                if self._exchange is not None and await self._exchange.is_watched(turn):
+                    recording.read_at = now
+                elif now - recording.read_at >= settings.UNWATCHED_SECONDS:
                     logger.info("Nobody reads the answer %s any more: it is stopped.", turn)
                     self._stop_here(turn)
 

@@ -50,7 +50,7 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if message["type"] == "lifespan.startup":
             try:
                 await in_database_thread(start)()
-                await running().end_abandoned()
+                running().clear_up()
                 running().listen()
             except Exception:
                 # Not fatal: the admin may be needed to mend it.

@@ -6,16 +6,13 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from channels.db import database_sync_to_async
 
 from chat.events import Delta, Error, Stage
 from chat.exchange import Exchange
 from chat.journal.entries import Entry
 from chat.journal.recording import Recording
 from chat.journal.shared import RedisError, SharedJournal
-from chat.models import Message
 from tests.background import RedisServer
-from tests.chat.turns import new_turn
 
 pytestmark = pytest.mark.skipif(not shutil.which("redis-server"), reason="needs a redis-server")
 END = Error("internal", "It ended.", 500)
@@ -142,25 +139,6 @@ async def test_what_redis_missed_is_written_when_it_is_back(tmp_path):
 
 async def _read_all(recording: Recording) -> list[Entry]:
     return [entry async for entry in recording.follow()]
-
-
-async def test_who_was_shown_more_than_a_dead_process_could_write_hears_the_end(corpus, redis):
-    turn = await new_turn(corpus, "How often does the lamp turn?")
-    await database_sync_to_async(Message.objects.open_turn)(
-        turn.conversation, turn.question, answer_id=turn.id, process="dead"
-    )
-    other = Exchange(SharedJournal(redis.url, keep=60), "other")
-    await other.journal.write(
-        {turn.id: [Entry(1, Stage("writing")), Entry(2, Delta("On"))]}, "dead"
-    )
-    shown_already = 4  # of "Once in", of which Redis has heard only the beginning
-
-    await other.end_abandoned(turn.id, "dead")
-    mirror = await other.mirror(turn.id)
-    ((_number, end),) = [entry async for entry in mirror.follow(shown_already)]
-
-    assert (end.status, end.text) == ("interrupted", "On")
-    await other.flush(0)
 
 
 async def test_a_redis_that_was_emptied_unnoticed_is_told_everything_again(redis, processes):
