@@ -21,6 +21,7 @@ PAUSE = 0.02  # seconds between two writes: entries of many turns go together
 LOOK = 0.05  # seconds between two looks at turns of other processes, while somebody reads them
 SAY_SO = 3.0  # seconds after which a process says again that it lives, and whom it reads
 WATCHED = 9  # seconds for which that is believed
+KEPT = 500  # answers that have ended, while Redis is away
 QUIET = 10.0  # seconds without an entry, after which somebody asks whether its process still lives
 LINGER = 5.0  # seconds for which a mirror without readers is kept up to date
 
@@ -147,6 +148,7 @@ class Exchange:
                 outage.began(error)
                 # It may come back empty. What it still has is not written twice.
                 self._written = dict.fromkeys(self._own, 0)
+                self._forget_ended()
                 await asyncio.sleep(1)
                 continue
             outage.over()
@@ -158,6 +160,12 @@ class Exchange:
             await asyncio.sleep(PAUSE)
             if self._own and not any(self._unwritten(turn) for turn in self._own):
                 await self._until_grown()
+
+    def _forget_ended(self) -> None:
+        """Of those that have ended the newest are kept for Redis: it may be away for days."""
+        ended = [turn for turn, recording in self._own.items() if recording.has_ended]
+        for turn in ended[: max(0, len(ended) - KEPT)]:
+            del self._own[turn], self._written[turn]
 
     def _unwritten(self, turn: UUID) -> int:
         return len(self._own[turn].entries) - self._written[turn]

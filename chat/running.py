@@ -21,7 +21,7 @@ from chat.journal import stops
 from chat.journal.entries import Entry
 from chat.journal.recording import Recording
 from chat.pipeline import answer
-from chat.places import places
+from chat.places import AGAIN, places
 from chat.processes import holds_its_lock, this_process
 from chat.saved import end_by_id
 from chat.turns import Turn
@@ -175,14 +175,19 @@ class Running:
             await asyncio.sleep(LOOK)
             now = asyncio.get_running_loop().time()
             for turn, recording in [(pk, self._recordings[pk]) for pk in self._tasks]:
-                if recording.readers:
+                if recording.readers or turn not in self._turns:
                     continue
                 # Asked at every look, so that a Redis which is away for a moment matters little.
                 if self._exchange is not None and await self._exchange.is_watched(turn):
                     recording.read_at = now
-                elif now - recording.read_at >= settings.UNWATCHED_SECONDS:
+                elif now - recording.read_at >= self._patience(turn):
                     logger.info("Nobody reads the answer %s any more: it is stopped.", turn)
                     self._stop_here(turn)
+
+    def _patience(self, turn: UUID) -> float:
+        """Who left before the answer has a row does not know what to come back to."""
+        waits = self._turns[turn].message_id is None
+        return min(LOOK, settings.UNWATCHED_SECONDS) if waits else settings.UNWATCHED_SECONDS
 
     def _keep(self, turn: UUID) -> None:
         loop = asyncio.get_running_loop()
@@ -210,9 +215,11 @@ async def _as_saved(turn: Turn, event: Event) -> Event:
 
 
 def _cut_short(turn: Turn) -> Done | Error:
-    if turn.message_id is None:
+    if turn.message_id is not None:
+        return turn.done()
+    if turn.stop_requested:
         return Error("cancelled", "Stopped before it began.", 409)
-    return turn.done()
+    return Error("overloaded", "The server is about to restart; try again.", 503, AGAIN)
 
 
 _running: "WeakKeyDictionary[asyncio.AbstractEventLoop, Running]" = WeakKeyDictionary()

@@ -204,6 +204,35 @@ async def test_a_stop_in_the_queue_leaves_nothing_behind(held_open, corpus, sett
     assert not places()._queue
 
 
+async def test_what_waits_leaves_with_its_reader(held_open, corpus, settings):
+    settings.TURNS_AT_ONCE = 1
+    first, second = await new_turn(corpus, LAMP), await new_turn(corpus, LAMP)
+    running().start(first)
+    await until_text(first)
+    running().start(second)
+    async with aclosing(running().follow(second.id)) as entries:
+        await anext(entries)  # its position; then the reader hangs up
+
+    await asyncio.sleep(2.5)
+
+    assert not places()._queue and len(places()._taken) == 1
+
+
+async def test_what_waits_while_the_server_ends_is_told_to_try_again(held_open, corpus, settings):
+    settings.TURNS_AT_ONCE = 1
+    first, second = await new_turn(corpus, LAMP), await new_turn(corpus, LAMP)
+    running().start(first)
+    await until_text(first)
+    running().start(second)
+    await asyncio.sleep(0.05)
+
+    await running().drain(0.05)
+    end = (await rest_of(second))[-1]
+
+    assert (end.code, end.status) == ("overloaded", 503)
+    assert end.retry_after
+
+
 async def test_an_answer_without_its_journal_is_told_as_it_was_saved(corpus):
     turn = await new_turn(corpus, LAMP)
     done = [event async for _number, event in told(turn)][-1]

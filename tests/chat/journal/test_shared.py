@@ -155,3 +155,19 @@ async def test_a_redis_that_was_emptied_unnoticed_is_told_everything_again(redis
     events = [event for _number, event in await _read_all(await two.mirror(turn))]
 
     assert events == [Stage("searching"), Delta("Once "), END]
+
+
+async def test_a_redis_that_is_away_for_long_costs_no_memory(monkeypatch):
+    monkeypatch.setattr("chat.exchange.KEPT", 2)
+    exchange = Exchange(SharedJournal("redis://127.0.0.1:1/0", keep=60), "one")
+    for _ in range(5):
+        recording = Recording()
+        recording.add(END)
+        exchange.publish(uuid4(), recording)
+    running = Recording()
+    exchange.publish(uuid4(), running)
+
+    await asyncio.sleep(0.3)
+
+    assert len(exchange._own) == 3 and running in exchange._own.values()
+    await exchange.flush(0)
