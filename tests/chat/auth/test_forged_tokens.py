@@ -214,8 +214,17 @@ def test_other_algorithms_are_accepted_when_they_are_listed(accepting, settings,
 
 def test_no_setting_allows_secrets_for_signatures(accepting, settings, client):
     settings.BETTER_AUTH_ALGORITHMS = ["none", "HS256", "EdDSA"]
+    assert answer(client, good()).status_code == 200
     for forged in (unsigned("none"), with_public_key_as_secret(public(FIRST))):
         assert answer(client, forged).status_code == 401
+
+
+def test_nobody_is_asked_about_an_algorithm_that_is_not_listed(settings, client):
+    with Issuer(FIRST, RSA) as running:
+        settings.BETTER_AUTH_URL = running.url
+        for forged in (unsigned("none"), RSA.signs(running.claims()), good(header=header(alg=""))):
+            assert answer(client, forged).status_code == 401
+        assert running.asked == 0
 
 
 def test_without_a_server_no_token_is_accepted(client):
