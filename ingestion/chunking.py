@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 
 import semchunk
 
+from documents.tokens import estimate_tokens
 from ingestion.parsing.base import Block, ParsedDocument, Section, Span, blank_out, visible
 
 CHUNK_NAMESPACE = UUID("7b0f3a52-3c5e-5f0e-9c61-0d0f6f7f1d2a")
@@ -21,10 +22,6 @@ DEFAULT_LIMIT = 1200  # characters
 WINDOW = 100_000  # characters given to semchunk at once; it keeps time in proportion
 
 WORD_CHARACTER = re.compile(r"[^\W_]")
-WORD = re.compile(r"\w+")
-SYMBOL = re.compile(r"[^\w\s]")
-# One token each, or nearly: Han, kana, Hangul and their full-width forms.
-CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f]")
 CJK_STOP = re.compile("[。！？｡]")  # semchunk knows Western sentences only
 CJK_SENTENCE = re.compile("[^。！？｡]*[。！？｡]+[」』）”’]*|[^。！？｡]+")
 
@@ -84,21 +81,6 @@ def chunk_id(corpus: str, document_key: str, draft: ChunkDraft) -> UUID:
     """The same text under the same headings keeps its id, wherever in the document it moves."""
     identity = [corpus, document_key, draft.heading_path, draft.text, draft.occurrence]
     return uuid5(CHUNK_NAMESPACE, json.dumps(identity))
-
-
-def estimate_tokens(text: str) -> int:
-    """On the safe side of what common tokenizers count, for budgets."""
-    return math.ceil(likely_tokens(text) * 1.15)
-
-
-def likely_tokens(text: str) -> float:
-    """In the middle of what common tokenizers count, for planning."""
-    cjk = len(CJK.findall(text))
-    foreign = len(text) - len(text.encode("ascii", "ignore")) - cjk
-    by_length = (len(text) - cjk - foreign) / 4 + cjk + foreign / 2
-    words = len(WORD.findall(CJK.sub(" ", text)))
-    by_words = words * 1.2 + len(SYMBOL.findall(text)) * 0.5 + cjk
-    return max(by_length, by_words)
 
 
 class _Cutter:

@@ -15,7 +15,7 @@ from django.db import connection
 from documents.index.sizing import collection_size
 from documents.models import Chunk, Source, searchable_text
 from documents.quotas import database_size, quotas_of
-from ingestion.chunking import likely_tokens
+from documents.tokens import likely_tokens
 from ingestion.pipeline import (
     EMBED_AT_ONCE,
     NO_LONGER_THERE,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingestion.chunking import chunk_by_section, chunk_id, estimate_tokens
+from ingestion.chunking import chunk_by_section, chunk_id
 from ingestion.parsing.base import visible
 from ingestion.parsing.markdown import parse_markdown
 
@@ -104,13 +104,6 @@ def test_an_unchanged_chunk_keeps_its_id_when_it_moves():
 
 def test_embedded_text_carries_the_headings():
     assert chunks("# T\n\n## A\n\ntext\n")[0].text_with_headings == "T › A\n\ntext"
-
-
-def test_token_estimates_are_on_the_safe_side():
-    assert estimate_tokens("") == 0
-    assert 10 <= estimate_tokens("The quick brown fox jumps over the lazy dog.") <= 16
-    assert 7 <= estimate_tokens("私は猫である。") <= 10
-    assert estimate_tokens("x" * 400) >= 100
 
 
 def test_a_page_of_five_megabytes_is_no_problem():
