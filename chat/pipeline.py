@@ -185,8 +185,13 @@ class AnswerPipeline:
         return found
 
     async def _write(self, turn: Turn, found: Found) -> AsyncGenerator[Event, None]:
+        # What a caller tells of the talk before has its place in the query alone.
+        told = bool(turn.told_before)
         prompt = build_prompt(
-            turn.question, found.in_reading_order, turn.history, seed=str(turn.message_id)
+            found.query if told else turn.question,
+            found.in_reading_order,
+            () if told else turn.history,
+            seed=str(turn.message_id),
         )
         # Who quotes looks for sentences: "Why?" has no words to find any by, its query has.
         prompt = replace(prompt, question=found.query, max_calls=turn.calls_left)

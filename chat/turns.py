@@ -41,6 +41,9 @@ class Turn:
     id: UUID = field(default_factory=uuid4)  # of the answer, from the beginning
     message_id: UUID | None = None  # the same, once the answer has a row
     history: list[PromptMessage] = field(default_factory=list)
+    # What was said before as the caller tells it, in place of what was saved. It serves to condense
+    # a follow-up, and for nothing else: no answer is written from it.
+    told_before: Sequence[PromptMessage] | None = None
     text: str = ""
     status: Message.Status = Message.Status.STREAMING
     outcome: Message.Outcome = Message.Outcome.NONE
@@ -193,17 +196,21 @@ async def _finish(turn: Turn, opening: "asyncio.Future[Opened]") -> None:
 
 
 def _open_turn(turn: Turn) -> Opened:
-    history = [
+    history = _saved_before(turn) if turn.told_before is None else [*turn.told_before]
+    _asked, answer = Message.objects.open_turn(
+        turn.conversation, turn.question, answer_id=turn.id, process=this_process()
+    )
+    return answer.pk, history, _settled_revision(turn.conversation.corpus_id)
+
+
+def _saved_before(turn: Turn) -> list[PromptMessage]:
+    return [
         PromptMessage(role, text)  # type: ignore[arg-type]
         for role, text in Message.objects.filter(conversation=turn.conversation)
         .exclude(text="")
         .order_by("-created_at", "role")
         .values_list("role", "text")[:6]
     ][::-1]
-    _asked, answer = Message.objects.open_turn(
-        turn.conversation, turn.question, answer_id=turn.id, process=this_process()
-    )
-    return answer.pk, history, _settled_revision(turn.conversation.corpus_id)
 
 
 def _settled_revision(corpus: int) -> int | None:

@@ -2,6 +2,8 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from chat.views.completions import chat_completions, unknown_address
+from chat.views.models import model_detail, model_list
 from chat.views.page import chat_page
 from documents.reader import read_page
 from ragsite import health
@@ -16,10 +18,18 @@ api: list[URLPattern | URLResolver] = [
     path("", include("chat.urls")),
 ]
 
+openai_compatible: list[URLPattern | URLResolver] = [
+    path("models", model_list, name="openai-models"),
+    path("models/<str:name>", model_detail, name="openai-model"),
+    path("chat/completions", chat_completions, name="openai-completions"),
+    path("<path:path>", unknown_address),
+]
+
 urlpatterns = [
     path("", chat_page, name="chat"),
     path("read/<slug:source>/<path:route>", read_page, name="read"),
     path("api/v1/", include(api)),
+    path("v1/", include(openai_compatible)),
     path("admin/", admin.site.urls),
 ]
 
