@@ -2,7 +2,7 @@
 made of is refused, and what would not is ignored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -40,7 +40,7 @@ class Asked:
     suffixed: bool = False  # footnotes were asked for by the model's name
     footnotes: bool = False
     conversation_id: UUID | None = None
-    extensions: Mapping[str, Any] | None = None  # filters, page, selection
+    extensions: Mapping[str, Any] = field(default_factory=dict)  # filters, page, selection
 
     @property
     def named(self) -> str:

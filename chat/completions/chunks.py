@@ -1,13 +1,13 @@
 """Events of a turn become OpenAI's objects: one completion, or chunks of it as the text grows."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import time
 from typing import Any
 
 from chat.completions.asked import Asked
 from chat.completions.footnotes import Footnotes, in_fence
+from chat.completions.grounding import Absolute, citations_of, grounding_of
 from chat.events import Delta, Done, Event, Restart, Start
 from documents.tokens import estimate_tokens
 
@@ -18,15 +18,13 @@ STARTS_OVER = {
     "model_failed": "The answer broke off; here it is from its beginning:",
 }
 
-Address = Callable[[str], str]  # makes an address of this server absolute
-
 
 @dataclass
 class Reply:
     """One answer, on its way out."""
 
     asked: Asked
-    absolute: Address
+    absolute: Absolute
     created: int = field(default_factory=lambda: int(time()))
     id: str = ""
     text: str = ""  # since the last restart
@@ -66,7 +64,7 @@ class Reply:
         text = done.text
         if self.asked.footnotes:
             notes = Footnotes()
-            text = notes.shown(text) + notes.definitions(self._citations(done))
+            text = notes.shown(text) + notes.definitions(citations_of(done, self.absolute))
         message = {
             "role": "assistant",
             "content": text,
@@ -81,39 +79,22 @@ class Reply:
         return {**self._head("chat.completion"), "choices": [choice], "usage": usage}
 
     def grounding(self, done: Done) -> dict[str, Any]:
-        """What OpenAI's form has no place for: what the answer rests on."""
-        verdicts = Counter(claim["verdict"] for claim in done.claims)
-        told: dict[str, Any] = {
-            "conversation_id": done.conversation_id,
-            "message_id": done.message_id,
-            "status": done.status,
-            "outcome": done.outcome,
-            "citations": self._citations(done),
-            "claims": {name: verdicts[name] for name in ("supported", "unsupported", "no_claim")},
-            "nearest": [{**place, "url": self.absolute(place["url"])} for place in done.nearest],
-            "degraded": done.degraded,
-            "model": done.model,
-            "extractive": done.extractive,
-            "cached": done.cached,
+        """What OpenAI's form has no place for."""
+        told = {
+            **grounding_of(done, self.absolute),
             "usage_estimated": not done.usage.get("prompt_tokens"),
         }
-        if self.restarts:
-            told |= {"restarted": self.restarts, "text": done.text}
-        return told
+        return {**told, "restarted": self.restarts, "text": done.text} if self.restarts else told
 
     def _end(self, done: Done) -> Iterator[dict[str, Any]]:
-        if self.footnotes and (notes := self.footnotes.definitions(self._citations(done))):
+        if self.footnotes and (
+            notes := self.footnotes.definitions(citations_of(done, self.absolute))
+        ):
             yield self._chunk({"content": notes})
         yield self._chunk({"grounding": self.grounding(done)}, finish_reason(done))
         if self.asked.with_usage:
             usage = usage_of(done, self.asked)
             yield {**self._head("chat.completion.chunk"), "choices": [], "usage": usage}
-
-    def _citations(self, done: Done) -> list[dict[str, Any]]:
-        return [
-            {**cited, "url": self.absolute(cited["url"]), "link": self.absolute(cited["link"])}
-            for cited in done.citations
-        ]
 
     def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}

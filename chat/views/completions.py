@@ -1,15 +1,12 @@
 """`/v1/chat/completions`: the clients that people have, asking a corpus as if it were a model."""
 
-import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import replace
 from functools import wraps
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
@@ -17,28 +14,21 @@ from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import APIException, ValidationError
 
-from chat.access import corpus_of, scope_of
-from chat.auth import visitors
-from chat.auth.addresses import client_address
-from chat.auth.authentication import principal_for
-from chat.auth.principal import Principal
+from chat.calls import caller_of, first_of, heard, turn_of
 from chat.completions.asked import Asked
 from chat.completions.chunks import Reply
 from chat.completions.refusals import Refusal
-from chat.context import Surroundings
 from chat.events import Done, Error, Event
-from chat.models import Conversation
-from chat.pipeline import answer
-from chat.serializers import QuestionSerializer
 from chat.turns import Turn
 from documents.problems import DATABASE_AWAY, RETRY_AFTER, Problem, headers
 from documents.threads import in_database_thread
 
 logger = logging.getLogger(__name__)
 
-SILENCE = 15.0  # seconds after which a comment shows that the connection lives
 KEEP_ALIVE = b": still here\n\n"
 END = b"data: [DONE]\n\n"
+
+PARAMS = {"unknown_corpus": "model", "conversation_not_found": "conversation_id"}
 
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
@@ -93,43 +83,14 @@ def unknown_address(request: HttpRequest, path: str) -> HttpResponseBase:
     return refused(Refusal(404, "unknown_url", f"There is nothing here but {there}."))
 
 
-def principal_of(request: HttpRequest) -> Principal:
-    """Who asks, by key or as a visitor. Asks the database."""
-    return principal_for(
-        headers={name.lower(): value for name, value in request.headers.items()},
-        user=AnonymousUser(),
-        address=client_address(request.META),
-    )
-
-
 @in_database_thread
 def opened(request: HttpRequest, asked: Asked) -> Turn:
-    """A turn that is not saved yet; its conversation is saved together with its question."""
-    principal = principal_of(request)
-    corpus = corpus_of(principal, asked.model)
-    serializer = QuestionSerializer(data={**(asked.extensions or {}), "question": asked.question})
-    serializer.is_valid(raise_exception=True)
-    told = serializer.validated_data
-    if not principal.id:  # nobody comes back to it
-        principal = replace(principal, id=visitors.new_id())
-    conversation = Conversation(corpus=corpus, owner=principal.owner)
-    if asked.conversation_id:
-        mine = Conversation.objects.of(principal).filter(corpus=corpus)
-        found = mine.select_related("corpus").filter(pk=asked.conversation_id).first()
-        if found is None:
-            raise Refusal(
-                404, "conversation_not_found", "There is no such conversation of yours.",
-                param="conversation_id",
-            )  # fmt: skip
-        conversation = found
-    return Turn(
-        conversation=conversation,
-        principal=principal,
-        question=told["question"],
-        scope=scope_of(corpus, told.get("filters")),
-        surroundings=Surroundings.of(told),
-        # Of a conversation that is kept here, our own record counts.
-        told_before=None if asked.conversation_id else asked.earlier,
+    return turn_of(
+        caller_of(request),
+        asked.model,
+        {**asked.extensions, "question": asked.question},
+        conversation_id=asked.conversation_id,
+        told_before=asked.earlier,
     )
 
 
@@ -163,29 +124,6 @@ async def frames(
         yield END
 
 
-async def heard(turn: Turn) -> AsyncGenerator[Event | None, None]:
-    """The events of a turn, and None whenever there was none for a while.
-
-    Nobody can come back to such a stream, so who stops listening has stopped the answer.
-    """
-    events = answer(turn)
-    upcoming: asyncio.Task[Event] | None = None
-    last: Event | None = None
-    try:
-        while not isinstance(last, (Done, Error)):
-            upcoming = upcoming or asyncio.create_task(anext(events))
-            done, _ = await asyncio.wait({upcoming}, timeout=SILENCE)
-            if done:
-                last, upcoming = upcoming.result(), None
-            yield last if done else None
-    finally:
-        turn.stop_requested = turn.stop_requested or not isinstance(last, (Done, Error))
-        if upcoming is not None:
-            upcoming.cancel()
-            await asyncio.wait({upcoming})
-        await events.aclose()
-
-
 def frame(data: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(data, ensure_ascii=False).encode() + b"\n\n"
 
@@ -205,7 +143,7 @@ def as_refusal(error: Exception) -> Refusal:
         case Problem():
             return Refusal(
                 error.status_code, error.problem_code, str(error.detail),
-                param="model" if error.problem_code == "unknown_corpus" else None,
+                param=PARAMS.get(error.problem_code),
                 retry_after=error.wait,
             )  # fmt: skip
         case ValidationError():
@@ -222,16 +160,6 @@ def as_refusal(error: Exception) -> Refusal:
             return Refusal(503, "database_unavailable", DATABASE_AWAY, retry_after=RETRY_AFTER)
     logger.error("A completion failed in a way nobody expected", exc_info=error)
     return Refusal(500, "internal", "Something went wrong on our side.")
-
-
-def first_of(detail: Any, field: str = "") -> tuple[str, str]:
-    """The first thing that is wrong, and where: their form has room for one."""
-    if isinstance(detail, dict):
-        name, inner = next(iter(detail.items()))
-        return first_of(inner, f"{field}.{name}" if field else str(name))
-    if isinstance(detail, list):
-        return first_of(detail[0], field)
-    return field, str(detail)
 
 
 def refused(refusal: Refusal) -> JsonResponse:

@@ -12,11 +12,11 @@ import pytest
 from django.core.management import call_command
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient, DefaultHttpxClient, OpenAI
 
+from chat import calls
 from chat.llm.base import ChatModelError, Prompt, PromptMessage, Restarted, TextPart
 from chat.llm.scripted import ScriptedModel
 from chat.models import ApiKey, Conversation, Message
 from chat.pipeline import AnswerPipeline
-from chat.views import completions
 from documents.models import Corpus
 from tests.chat.obedient import ObedientModel
 from tests.hostile.injections import FENCE
@@ -329,7 +329,7 @@ async def test_the_attacker_of_these_tests_obeys_what_it_reads():
 
 
 def test_text_arrives_while_the_model_is_writing(client, written_by, monkeypatch):
-    monkeypatch.setattr(completions, "SILENCE", 0.05)
+    monkeypatch.setattr(calls, "SILENCE", 0.05)
     model = Waiting("The lamp turns once ", "in twelve seconds [{marker:1}].")
     written_by(model)
     read = ""
@@ -345,7 +345,7 @@ def test_text_arrives_while_the_model_is_writing(client, written_by, monkeypatch
 
 
 def test_what_is_silent_for_long_is_kept_alive_by_comments(server, key, written_by, monkeypatch):
-    monkeypatch.setattr(completions, "SILENCE", 0.05)
+    monkeypatch.setattr(calls, "SILENCE", 0.05)
     model = Waiting("The lamp turns once ", "in twelve seconds [{marker:1}].")
     written_by(model)
     asked = {"model": "lighthouse", "messages": LAMP, "stream": True}
@@ -360,10 +360,10 @@ def test_what_is_silent_for_long_is_kept_alive_by_comments(server, key, written_
     ):  # fmt: skip
         for line in reply.iter_lines():
             lines.append(line)
-            if lines.count(": still here") == 3:
+            if lines[-2:] == [": still here", ""] and any("once" in line for line in lines):
                 model.release()
 
-    assert lines.count(": still here") >= 3
+    assert ": still here" in lines
     assert lines[-2:] == ["data: [DONE]", ""]
     assert reply.headers["content-type"] == "text/event-stream"
 
