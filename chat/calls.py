@@ -5,13 +5,19 @@ make a browser ask for its reader.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
+from django.db import DatabaseError
 from django.http import HttpRequest
+from django.http.request import UnreadablePostError
+from rest_framework.exceptions import APIException, ValidationError
 
 from chat.access import corpus_of, scope_of
 from chat.auth import visitors
@@ -20,12 +26,16 @@ from chat.auth.authentication import principal_for
 from chat.auth.principal import Principal
 from chat.context import Surroundings
 from chat.events import Done, Error, Event
+from chat.limits import TooManyQuestions
 from chat.llm.base import PromptMessage
 from chat.models import Conversation
 from chat.pipeline import answer
 from chat.serializers import QuestionSerializer
 from chat.turns import Turn
-from documents.problems import Problem
+from documents.index.base import IndexUnavailable
+from documents.problems import DATABASE_AWAY, RETRY_AFTER, Problem
+
+logger = logging.getLogger(__name__)
 
 SILENCE = 15.0  # seconds after which a sign of life is due
 
@@ -80,22 +90,53 @@ async def heard(turn: Turn) -> AsyncGenerator[Event | None, None]:
 
     Who stops listening has stopped the answer.
     """
-    events = answer(turn)
-    upcoming: asyncio.Task[Event] | None = None
+    told: asyncio.Queue[Event] = asyncio.Queue()
+    answering = asyncio.create_task(_tell(turn, told))
     last: Event | None = None
     try:
         while not isinstance(last, (Done, Error)):
-            upcoming = upcoming or asyncio.create_task(anext(events))
-            done, _ = await asyncio.wait({upcoming}, timeout=SILENCE)
-            if done:
-                last, upcoming = upcoming.result(), None
-            yield last if done else None
+            try:
+                last = await asyncio.wait_for(told.get(), SILENCE)
+            except TimeoutError:
+                yield None
+            else:
+                yield last
     finally:
         turn.stop_requested = turn.stop_requested or not isinstance(last, (Done, Error))
-        if upcoming is not None:
-            upcoming.cancel()
-            await asyncio.wait({upcoming})
-        await events.aclose()
+        answering.cancel()
+
+
+async def _tell(turn: Turn, told: "asyncio.Queue[Event]") -> None:
+    async with aclosing(answer(turn)) as events:
+        async for event in events:
+            told.put_nowait(event)
+
+
+def failure_of(error: Exception) -> Error:
+    """What a caller is told of it. A mistake of ours is logged, and told as one."""
+    match error:
+        case Problem():
+            code, status = error.problem_code, error.status_code
+            return Error(code, str(error.detail), status, error.wait)
+        case ValidationError():
+            field, what = first_of(error.detail)
+            return Error("invalid", f"{field}: {what}", 400)
+        case APIException():
+            return Error(str(error.get_codes()), str(error.detail), error.status_code)
+        case TooManyQuestions():
+            return Error("rate_limited", str(error), 429, error.retry_after)
+        case IndexUnavailable():
+            detail = "Search is unavailable; try again."
+            return Error("search_unavailable", detail, 503, max(5.0, error.retry_after or 0))
+        case RequestDataTooBig():
+            return Error("too_large", "The body of the request is too large.", 413)
+        case UnreadablePostError() | SuspiciousOperation() | BadRequest():
+            return Error("invalid", "The request is not one that can be answered.", 400)
+        case DatabaseError():
+            logger.error("A call failed with the database: %s", type(error).__name__)
+            return Error("database_unavailable", DATABASE_AWAY, 503, RETRY_AFTER)
+    logger.error("A call failed in a way nobody expected", exc_info=error)
+    return Error("internal", "Something went wrong on our side.", 500)
 
 
 def first_of(detail: Any, field: str = "") -> tuple[str, str]:

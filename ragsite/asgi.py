@@ -22,6 +22,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from chat import limits  # noqa: E402
+from chat.mcp.door import ADDRESSES, Door  # noqa: E402
 from chat.pipeline import AnswerPipeline  # noqa: E402
 from chat.routing import websocket_urlpatterns  # noqa: E402
 from chat.running import running  # noqa: E402
@@ -60,6 +61,7 @@ async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await send({"type": "lifespan.startup.complete"})
         else:
             await running().drain(settings.DRAIN_SECONDS)
+            await assistants.close()
             await running().close()
             await in_database_thread(worker.end)()
             # Here too: the signal that stopped uvicorn ends the process without its exit handlers.
@@ -88,9 +90,18 @@ def _drain_when_told_to_end() -> None:
 
 _draining: list[asyncio.Task[None]] = []  # held, or it might be collected before its end
 
+
+async def by_address(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Assistants speak to the SDK of their protocol, everybody else to Django."""
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    here = assistants if settings.MCP and path in ADDRESSES else django_application
+    await here(scope, receive, send)
+
+
+assistants = Door()
 application = ProtocolTypeRouter(
     {
-        "http": ImpatientSends(MeasuredBodies(django_application)),
+        "http": ImpatientSends(MeasuredBodies(by_address)),
         # The Origin is checked before anything else; a missing one is refused too.
         "websocket": KnownOrigins(URLRouter(websocket_urlpatterns)),
         "lifespan": lifespan,

@@ -310,6 +310,12 @@ BODY_SECONDS = env.float("BODY_SECONDS", default=60)
 UPLOAD_SECONDS = env.float("UPLOAD_SECONDS", default=1800)
 
 
+# --- Other clients --------------------------------------------------------------------------------
+
+# Assistants at /mcp, by the Model Context Protocol; its SDK is imported at their first call.
+MCP = env.bool("MCP", default=True)
+
+
 # --- Providers ------------------------------------------------------------------------------------
 
 # The proxy through which providers are called, http(s)://user:password@host:port. No other counts:

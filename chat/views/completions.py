@@ -1,34 +1,33 @@
 """`/v1/chat/completions`: the clients that people have, asking a corpus as if it were a model."""
 
 import json
-import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from functools import wraps
 from typing import Any
 
-from django.core.exceptions import BadRequest, RequestDataTooBig
-from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
-from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import ValidationError
 
-from chat.calls import caller_of, first_of, heard, turn_of
+from chat.calls import caller_of, failure_of, first_of, heard, turn_of
 from chat.completions.asked import Asked
 from chat.completions.chunks import Reply
 from chat.completions.refusals import Refusal
 from chat.events import Done, Error, Event
 from chat.turns import Turn
-from documents.problems import DATABASE_AWAY, RETRY_AFTER, Problem, headers
+from documents.problems import headers
 from documents.threads import in_database_thread
-
-logger = logging.getLogger(__name__)
 
 KEEP_ALIVE = b": still here\n\n"
 END = b"data: [DONE]\n\n"
 
-PARAMS = {"unknown_corpus": "model", "conversation_not_found": "conversation_id"}
+# Which of their fields is to blame, by our code or by our field.
+PARAMS = {
+    "unknown_corpus": "model",
+    "conversation_not_found": "conversation_id",
+    "question": "messages",
+}
 
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
@@ -136,30 +135,12 @@ def body_of(request: HttpRequest) -> object:
 
 
 def as_refusal(error: Exception) -> Refusal:
-    """A mistake of ours is logged, and told as one."""
-    match error:
-        case Refusal():
-            return error
-        case Problem():
-            return Refusal(
-                error.status_code, error.problem_code, str(error.detail),
-                param=PARAMS.get(error.problem_code),
-                retry_after=error.wait,
-            )  # fmt: skip
-        case ValidationError():
-            field, told = first_of(error.detail)
-            return Refusal(400, "invalid", told, param="messages" if field == "question" else field)
-        case APIException():
-            return Refusal(error.status_code, str(error.get_codes()), str(error.detail))
-        case RequestDataTooBig():
-            return Refusal(413, "too_large", "The body of the request is too large.")
-        case UnreadablePostError() | BadRequest():
-            return Refusal(400, "invalid", "The request is not one that can be answered.")
-        case DatabaseError():
-            logger.error("A completion failed with the database: %s", type(error).__name__)
-            return Refusal(503, "database_unavailable", DATABASE_AWAY, retry_after=RETRY_AFTER)
-    logger.error("A completion failed in a way nobody expected", exc_info=error)
-    return Refusal(500, "internal", "Something went wrong on our side.")
+    if isinstance(error, Refusal):
+        return error
+    field = first_of(error.detail)[0] if isinstance(error, ValidationError) else ""
+    told = failure_of(error)
+    param = PARAMS.get(field or told.code, field or None)
+    return Refusal(told.status, told.code, told.detail, param=param, retry_after=told.retry_after)
 
 
 def refused(refusal: Refusal) -> JsonResponse:

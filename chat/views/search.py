@@ -49,23 +49,25 @@ class SearchView(APIView):
                 "Search is unavailable; try again.",
                 retry_after=max(5, ceil(error.retry_after or 0)),
             ) from None
-        passages = [
-            {
-                **passage_json(passage),
-                "text": passage.text,
-                "line_start": passage.line_start,
-                "line_end": passage.line_end,
-            }
-            for passage in found.passages
-        ]
-        return Response(
-            {
-                "query": found.query,
-                "degraded": found.degraded,
-                "passages": passages,
-                "timings": found.timings,
-            }
-        )
+        return Response(found_json(found))
+
+
+def found_json(found: Found) -> dict[str, Any]:
+    passages = [
+        {
+            **passage_json(passage),
+            "text": passage.text,
+            "line_start": passage.line_start,
+            "line_end": passage.line_end,
+        }
+        for passage in found.passages
+    ]
+    return {
+        "query": found.query,
+        "degraded": found.degraded,
+        "passages": passages,
+        "timings": found.timings,
+    }
 
 
 async def search(asked: dict[str, Any], corpus: Corpus) -> Found:

@@ -1,9 +1,7 @@
 """OpenAI's own client against the running server: what it sends, what it makes of the replies."""
 
-import asyncio
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -16,8 +14,8 @@ from chat import calls
 from chat.llm.base import ChatModelError, Prompt, PromptMessage, Restarted, TextPart
 from chat.llm.scripted import ScriptedModel
 from chat.models import ApiKey, Conversation, Message
-from chat.pipeline import AnswerPipeline
 from documents.models import Corpus
+from tests.chat.callers import Waiting, ended, key_for
 from tests.chat.obedient import ObedientModel
 from tests.hostile.injections import FENCE
 
@@ -27,21 +25,8 @@ TURNS = "The lamp turns once in twelve seconds [{marker:1}]."
 
 
 @pytest.fixture
-def private(corpus: Corpus) -> Corpus:
-    """Only those who have a key for it may read the small site."""
-    Corpus.objects.filter(pk=corpus.pk).update(is_public=False)
-    return corpus
-
-
-@pytest.fixture
 def key(private: Corpus) -> str:
     return key_for(private)
-
-
-def key_for(*corpora: Corpus, **fields: Any) -> str:
-    row, key = ApiKey.objects.create_key(name="a key", **fields)
-    row.corpora.set(corpora)
-    return key
 
 
 @pytest.fixture
@@ -55,21 +40,6 @@ def client_with(server: str, key: str, **options: Any) -> OpenAI:
     return OpenAI(
         base_url=f"{server}/v1", api_key=key, max_retries=0, timeout=30, http_client=http, **options
     )
-
-
-@pytest.fixture
-def written_by(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Lets this model answer, whichever is configured."""
-
-    def choose(model: Any, quotes: Any = None) -> None:
-        built = AnswerPipeline.from_settings.__func__
-
-        def pipeline(cls: type) -> AnswerPipeline:
-            return replace(built(cls), model=model, quotes=quotes)
-
-        monkeypatch.setattr(AnswerPipeline, "from_settings", classmethod(pipeline))
-
-    return choose
 
 
 def ask(client: OpenAI, messages: list = LAMP, **more: Any) -> Any:
@@ -451,30 +421,3 @@ def test_the_rest_of_their_interface_says_that_it_is_not_there(server, client, k
         ]
     assert [reply.status_code for reply in told] == [405, 405, 400]
     assert all(reply.json()["error"]["code"] for reply in told)
-
-
-class Waiting(ScriptedModel):
-    """Writes its first text, and the rest when it is released; or never."""
-
-    def __init__(self, first: str, rest: str) -> None:
-        super().__init__()
-        self.first, self.rest, self.released = first, rest, False
-
-    def release(self) -> None:
-        self.released = True
-        self.loop.call_soon_threadsafe(self.gate.set)
-
-    async def stream(self, prompt):
-        self.loop, self.gate = asyncio.get_running_loop(), asyncio.Event()
-        self.scripts = [[self.first, self.gate, self.rest]]
-        async for output in super().stream(prompt):
-            yield output
-
-
-def ended() -> Message:
-    """The answer, once it is no longer being written."""
-    deadline = time.monotonic() + 10
-    while (message := Message.objects.get(role="assistant")).status == "streaming":
-        assert time.monotonic() < deadline, "the answer went on"
-        time.sleep(0.05)
-    return message
