@@ -4,7 +4,6 @@ Their callers show a key, or nothing; a cookie does not count, so no page of som
 make a browser ask for its reader.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -25,19 +24,20 @@ from chat.auth.addresses import client_address
 from chat.auth.authentication import principal_for
 from chat.auth.principal import Principal
 from chat.context import Surroundings
-from chat.events import Done, Error, Event
+from chat.events import Error
+from chat.journal.entries import Entry
 from chat.limits import TooManyQuestions
 from chat.llm.base import PromptMessage
 from chat.models import Conversation
-from chat.pipeline import answer
+from chat.running import running, told
 from chat.serializers import QuestionSerializer
 from chat.turns import Turn
 from documents.index.base import IndexUnavailable
+from documents.permissions import demand
+from documents.powers import Power
 from documents.problems import DATABASE_AWAY, RETRY_AFTER, Problem
 
 logger = logging.getLogger(__name__)
-
-SILENCE = 15.0  # seconds after which a sign of life is due
 
 
 def caller_of(request: HttpRequest) -> Principal:
@@ -52,7 +52,7 @@ def caller_of(request: HttpRequest) -> Principal:
 def turn_of(
     principal: Principal,
     corpus_slug: str,
-    told: Mapping[str, Any],
+    asks: Mapping[str, Any],
     *,
     conversation_id: UUID | None = None,
     told_before: Sequence[PromptMessage] | None = None,
@@ -61,8 +61,9 @@ def turn_of(
 
     Of a conversation that is kept here, our own record counts, whatever the caller tells.
     """
+    demand(principal, Power.CHAT)
     corpus = corpus_of(principal, corpus_slug)
-    serializer = QuestionSerializer(data=told)
+    serializer = QuestionSerializer(data=asks)
     serializer.is_valid(raise_exception=True)
     asked = serializer.validated_data
     if not principal.id:  # nobody comes back to it
@@ -85,31 +86,16 @@ def turn_of(
     )
 
 
-async def heard(turn: Turn) -> AsyncGenerator[Event | None, None]:
-    """The events of a turn, and None whenever there was none for a while.
-
-    Who stops listening has stopped the answer.
-    """
-    told: asyncio.Queue[Event] = asyncio.Queue()
-    answering = asyncio.create_task(_tell(turn, told))
-    last: Event | None = None
+async def heard(turn: Turn) -> AsyncGenerator[Entry, None]:
+    """All of a turn, from its start to its last event. Who stops listening has stopped it."""
+    last: Entry | None = None
     try:
-        while not isinstance(last, (Done, Error)):
-            try:
-                last = await asyncio.wait_for(told.get(), SILENCE)
-            except TimeoutError:
-                yield None
-            else:
+        async with aclosing(told(turn)) as entries:
+            async for last in entries:
                 yield last
     finally:
-        turn.stop_requested = turn.stop_requested or not isinstance(last, (Done, Error))
-        answering.cancel()
-
-
-async def _tell(turn: Turn, told: "asyncio.Queue[Event]") -> None:
-    async with aclosing(answer(turn)) as events:
-        async for event in events:
-            told.put_nowait(event)
+        if last is None or not last.is_last:
+            await running().stop(turn.id)
 
 
 def failure_of(error: Exception) -> Error:

@@ -22,13 +22,15 @@ from chat.auth.principal import Principal
 from chat.mcp.callers import caller_in
 from chat.mcp.schemas import DOCUMENT_SAYS
 from documents.models import Chunk, Document
+from documents.powers import Power
 from documents.threads import in_database_thread
 
 Context = ServerRequestContext[Any, Any]
 
 MARKDOWN = "text/markdown"
 TEMPLATE = "document://{corpus}/{id}"
-ADDRESS = re.compile(r"document://([-\w]{1,50})/(\d{1,18})")
+ADDRESS = re.compile(r"document://([-\w]{1,50})/(\d{1,18})", re.ASCII)
+NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 PAGE = 100
 LONGEST = 500_000  # characters
 CUT = "\n\n(The document goes on; search it for what comes after.)"
@@ -38,9 +40,9 @@ async def list_resources(
     context: Context, params: PaginatedRequestParams | None
 ) -> ListResourcesResult:
     cursor = (params and params.cursor) or "0"
-    if not re.fullmatch(r"\d{1,18}", cursor, re.ASCII):
+    if not NUMBER.fullmatch(cursor):
         raise MCPError(INVALID_PARAMS, "This cursor is none of ours.")
-    found = await _published(caller_in(context).principal, int(cursor))
+    found = await _published(reader(context), int(cursor))
     shown = found[:PAGE]
     following = str(shown[-1].pk) if len(found) > PAGE else None
     return ListResourcesResult(resources=[_listed(one) for one in shown], next_cursor=following)
@@ -57,13 +59,20 @@ async def list_resource_templates(
 
 async def read_resource(context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
     """A foreign document and a missing one look the same."""
-    caller = caller_in(context)
-    address = ADDRESS.fullmatch(params.uri, re.ASCII) if len(params.uri) < 100 else None
-    text = await _text(caller.principal, address[1], int(address[2])) if address else None
+    principal = reader(context)
+    address = ADDRESS.fullmatch(params.uri)
+    text = await _text(principal, address[1], int(address[2])) if address else None
     if text is None:
         raise MCPError(INVALID_PARAMS, "There is no such document that you may read.")
     contents = TextResourceContents(uri=params.uri, mime_type=MARKDOWN, text=text)
     return ReadResourceResult(contents=[contents])
+
+
+def reader(context: Context) -> Principal:
+    principal = caller_in(context).principal
+    if not principal.may(Power.SEARCH):
+        raise MCPError(INVALID_PARAMS, "This needs a credential with the scope search.")
+    return principal
 
 
 @in_database_thread

@@ -17,6 +17,8 @@ from chat.auth.principal import Principal
 from chat.calls import caller_of, failure_of
 from chat.events import Error
 from chat.mcp.callers import IN_SCOPE, Caller
+from documents.permissions import demand
+from documents.powers import Power
 from documents.problems import Problem, problem
 from documents.threads import in_database_thread
 
@@ -43,9 +45,11 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = ASGIRequest(scope, BytesIO())
         try:
-            refuse_foreign_pages(request)
             refuse_other_methods(request)
+            request.get_host()  # raises DisallowedHost
             principal: Principal = await in_database_thread(caller_of)(request)
+            refuse_foreign_pages(request, principal)
+            demand(principal, Power.SEARCH, Power.CHAT)
         except Exception as error:
             await respond(refusal(failure_of(error)), send)
             return
@@ -95,12 +99,11 @@ def _import() -> "StreamableHTTPSessionManager":
     return manager(settings.REQUEST_MAX_BYTES)
 
 
-def refuse_foreign_pages(request: ASGIRequest) -> None:
-    """A page elsewhere may have its name resolved to this machine: the browser says whose it is,
-    and by what name it has called us. Programs send no Origin."""
-    request.get_host()  # raises DisallowedHost
+def refuse_foreign_pages(request: ASGIRequest, principal: Principal) -> None:
+    """A page elsewhere may have its own name resolved to this machine; the browser says whose page
+    it is. Programs send no Origin. Beside our own hosts, those that the key names are let in."""
     origin = request.headers.get("origin")
-    if origin is None:
+    if origin is None or origin in principal.origins:
         return
     try:
         host = urlsplit(origin).hostname or ""

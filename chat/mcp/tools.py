@@ -31,6 +31,8 @@ from chat.serializers import SearchSerializer
 from chat.turns import Turn
 from chat.views.search import found_json, search
 from documents.models import Corpus
+from documents.permissions import demand
+from documents.powers import Power
 from documents.problems import Problem
 from documents.threads import in_database_thread
 
@@ -43,25 +45,25 @@ TAKEN = {
 
 
 async def list_tools(context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
-    corpora = await in_database_thread(caller_in(context).corpora)()
-    longest = settings.QUESTION_MAX_CHARS
-    tools = [
-        Tool(
-            name="search", title="Search the documentation", description=schemas.SEARCH_SAYS,
-            input_schema=schemas.search_takes(corpora, longest),
-            output_schema=schemas.SEARCH_RETURNS,
-            annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
+    """Those that the caller's credential is for."""
+    caller, longest = caller_in(context), settings.QUESTION_MAX_CHARS
+    corpora = await in_database_thread(caller.corpora)()
+    search = Tool(
+        name="search", title="Search the documentation", description=schemas.SEARCH_SAYS,
+        input_schema=schemas.search_takes(corpora, longest), output_schema=schemas.SEARCH_RETURNS,
+        annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
+    )  # fmt: skip
+    ask = Tool(
+        name="ask", title="Ask the documentation", description=schemas.ASK_SAYS,
+        input_schema=schemas.ask_takes(corpora, longest), output_schema=schemas.ASK_RETURNS,
+        # It keeps what was asked and answered.
+        annotations=ToolAnnotations(
+            read_only_hint=False, destructive_hint=False, open_world_hint=False
         ),
-        Tool(
-            name="ask", title="Ask the documentation", description=schemas.ASK_SAYS,
-            input_schema=schemas.ask_takes(corpora, longest), output_schema=schemas.ASK_RETURNS,
-            # It keeps what was asked and answered.
-            annotations=ToolAnnotations(
-                read_only_hint=False, destructive_hint=False, open_world_hint=False
-            ),
-        ),
-    ]  # fmt: skip
-    return ListToolsResult(tools=tools)
+    )  # fmt: skip
+    needed = {Power.SEARCH: search, Power.CHAT: ask}
+    may = caller.principal.may
+    return ListToolsResult(tools=[tool for power, tool in needed.items() if may(power)])
 
 
 async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult:
@@ -80,6 +82,7 @@ async def call_tool(context: Context, params: CallToolRequestParams) -> CallTool
 
 async def searched(context: Context, arguments: Arguments) -> CallToolResult:
     caller = caller_in(context)
+    demand(caller.principal, Power.SEARCH)
     told, corpus = await _checked(caller, arguments)
     await admit(caller.principal, "questions")
     found = found_json(await search(told, corpus))
@@ -95,12 +98,12 @@ async def searched(context: Context, arguments: Arguments) -> CallToolResult:
 async def asked(context: Context, arguments: Arguments) -> CallToolResult:
     caller = caller_in(context)
     turn, last, stages = await _opened(caller, arguments), None, 0
-    async with aclosing(heard(turn)) as events:
-        async for event in events:
-            last = event or last
-            if isinstance(event, Stage):
+    async with aclosing(heard(turn)) as entries:
+        async for entry in entries:
+            last = entry.event
+            if isinstance(last, Stage):
                 stages += 1
-                await context.session.report_progress(stages, message=event.stage)
+                await context.session.report_progress(stages, message=last.stage)
     if isinstance(last, Error):
         return failed(last)
     assert isinstance(last, Done)  # noqa: S101 - the pipeline's promise

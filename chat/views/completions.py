@@ -3,10 +3,10 @@
 import json
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import ValidationError
 
@@ -15,11 +15,12 @@ from chat.completions.asked import Asked
 from chat.completions.chunks import Reply
 from chat.completions.refusals import Refusal
 from chat.events import Done, Error, Event
+from chat.journal.entries import Entry
+from chat.sse import event_stream
 from chat.turns import Turn
 from documents.problems import headers
 from documents.threads import in_database_thread
 
-KEEP_ALIVE = b": still here\n\n"
 END = b"data: [DONE]\n\n"
 
 # Which of their fields is to blame, by our code or by our field.
@@ -63,16 +64,11 @@ async def chat_completions(request: HttpRequest) -> HttpResponseBase:
     reply = Reply(asked, request.build_absolute_uri)
     if not asked.stream:
         return JsonResponse(reply.completion(await last_event(turn)))
-    events = heard(turn)
-    while (first := await anext(events)) is None:
-        pass  # it waits for its turn
-    if isinstance(first, Error):
-        raise Refusal.of(first)
-    return StreamingHttpResponse(
-        frames(reply, first, events),
-        content_type="text/event-stream",
-        headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
-    )
+    entries = heard(turn)
+    first = await anext(entries)
+    if isinstance(first.event, Error):
+        raise Refusal.of(first.event)
+    return event_stream(beginning_with(first, entries), partial(frames, reply))
 
 
 @csrf_exempt
@@ -95,32 +91,30 @@ def opened(request: HttpRequest, asked: Asked) -> Turn:
 
 async def last_event(turn: Turn) -> Done:
     last: Event | None = None
-    async with aclosing(heard(turn)) as events:
-        async for event in events:
-            last = event or last
+    async with aclosing(heard(turn)) as entries:
+        async for entry in entries:
+            last = entry.event
     if isinstance(last, Error):
         raise Refusal.of(last)
-    assert isinstance(last, Done)  # noqa: S101 - the pipeline's promise
+    assert isinstance(last, Done)  # noqa: S101 - the promise of every turn
     return last
 
 
-async def frames(
-    reply: Reply, first: Event, events: AsyncGenerator[Event | None, None]
-) -> AsyncGenerator[bytes, None]:
-    """Server-sent events."""
-    async with aclosing(events):
-        for chunk in reply.chunks(first):
-            yield frame(chunk)
-        async for event in events:
-            if event is None:
-                yield KEEP_ALIVE
-            elif isinstance(event, Error):
-                yield frame(Refusal.of(event).as_json())
-                return  # without [DONE]: it is not
-            else:
-                for chunk in reply.chunks(event):
-                    yield frame(chunk)
-        yield END
+async def beginning_with(
+    first: Entry, entries: AsyncGenerator[Entry, None]
+) -> AsyncGenerator[Entry, None]:
+    async with aclosing(entries):
+        yield first
+        async for entry in entries:
+            yield entry
+
+
+def frames(reply: Reply, entry: Entry) -> bytes:
+    """What one event comes to; an error ends the stream without [DONE], for it is not."""
+    if isinstance(entry.event, Error):
+        return frame(Refusal.of(entry.event).as_json())
+    end = END if isinstance(entry.event, Done) else b""
+    return b"".join([*map(frame, reply.chunks(entry.event)), end])
 
 
 def frame(data: dict[str, Any]) -> bytes:

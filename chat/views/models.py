@@ -3,11 +3,14 @@
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from chat.access import corpus_of
+from chat.auth.principal import Principal
 from chat.calls import caller_of
 from chat.completions.asked import split_model
 from chat.completions.chunks import model_object
 from chat.views.completions import in_their_form
 from documents.models import Corpus
+from documents.permissions import demand
+from documents.powers import Power
 from documents.threads import in_database_thread
 
 
@@ -23,14 +26,20 @@ async def model_detail(request: HttpRequest, name: str) -> HttpResponseBase:
 
 @in_database_thread
 def models_of(request: HttpRequest) -> list[dict[str, object]]:
-    readable = Corpus.objects.filter(pk__in=caller_of(request).corpora).order_by("slug")
+    readable = Corpus.objects.filter(pk__in=reader(request).corpora).order_by("slug")
     return [as_model(corpus) for corpus in readable]
 
 
 @in_database_thread
 def model_of(request: HttpRequest, name: str) -> dict[str, object]:
     slug, _footnotes = split_model(name)
-    return {**as_model(corpus_of(caller_of(request), slug)), "id": name}
+    return {**as_model(corpus_of(reader(request), slug)), "id": name}
+
+
+def reader(request: HttpRequest) -> Principal:
+    principal = caller_of(request)
+    demand(principal, Power.CHAT)
+    return principal
 
 
 def as_model(corpus: Corpus) -> dict[str, object]:

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient, DefaultHttpxClient, OpenAI
 
-from chat import calls
+from chat import sse
 from chat.llm.base import ChatModelError, Prompt, PromptMessage, Restarted, TextPart
 from chat.llm.scripted import ScriptedModel
 from chat.models import ApiKey, Conversation, Message
@@ -189,6 +189,15 @@ def test_a_key_that_is_not_good_is_an_authentication_error(server, private):
         assert raised.value.code == "invalid_api_key"
 
 
+def test_a_key_for_searching_may_not_ask(server, private):
+    client = client_with(server, key_for(private, scopes=["search"]))
+    for call in (lambda: ask(client), lambda: ask(client, stream=True), client.models.list):
+        with pytest.raises(openai.PermissionDeniedError) as raised:
+            call()
+
+        assert raised.value.code == "scope_missing"
+
+
 def test_a_revoked_key_is_refused(server, key, client):
     ApiKey.objects.update(revoked=True)
 
@@ -299,7 +308,7 @@ async def test_the_attacker_of_these_tests_obeys_what_it_reads():
 
 
 def test_text_arrives_while_the_model_is_writing(client, written_by, monkeypatch):
-    monkeypatch.setattr(calls, "SILENCE", 0.05)
+    monkeypatch.setattr(sse, "KEEP_ALIVE", 0.05)
     model = Waiting("The lamp turns once ", "in twelve seconds [{marker:1}].")
     written_by(model)
     read = ""
@@ -315,7 +324,7 @@ def test_text_arrives_while_the_model_is_writing(client, written_by, monkeypatch
 
 
 def test_what_is_silent_for_long_is_kept_alive_by_comments(server, key, written_by, monkeypatch):
-    monkeypatch.setattr(calls, "SILENCE", 0.05)
+    monkeypatch.setattr(sse, "KEEP_ALIVE", 0.05)
     model = Waiting("The lamp turns once ", "in twelve seconds [{marker:1}].")
     written_by(model)
     asked = {"model": "lighthouse", "messages": LAMP, "stream": True}
@@ -330,10 +339,10 @@ def test_what_is_silent_for_long_is_kept_alive_by_comments(server, key, written_
     ):  # fmt: skip
         for line in reply.iter_lines():
             lines.append(line)
-            if lines[-2:] == [": still here", ""] and any("once" in line for line in lines):
+            if lines[-2:] == [": keep-alive", ""] and any("once" in line for line in lines):
                 model.release()
 
-    assert ": still here" in lines
+    assert ": keep-alive" in lines
     assert lines[-2:] == ["data: [DONE]", ""]
     assert reply.headers["content-type"] == "text/event-stream"
 

@@ -16,7 +16,6 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from chat import calls
 from chat.models import ApiKey, Conversation, Message
 from documents.models import Chunk, Corpus, Document
 from documents.threads import in_database_thread
@@ -108,6 +107,35 @@ async def test_documents_are_resources_and_come_in_pages(server, key, private):
     assert templates.resource_templates[0].uri_template == "document://{corpus}/{id}"
 
 
+async def test_a_cursor_of_somebody_elses_making_is_refused(server, key):
+    async with assistant(server, key) as client:
+        for cursor in ("x", "-1", "1" * 30, "٣"):
+            with pytest.raises(MCPError, match="none of ours"):
+                await client.list_resources(cursor=cursor)
+
+
+@pytest.mark.parametrize("scopes", [["search"], ["chat"]])
+async def test_a_key_may_do_what_its_scopes_say(server, private, scopes):
+    key = await in_database_thread(key_for)(private, scopes=scopes)
+    ask, search = {"question": LAMP}, {"query": LAMP}
+    async with assistant(server, key) as client:
+        offered = {tool.name for tool in (await client.list_tools()).tools}
+        told = [
+            await client.call_tool(name, arguments)
+            for name, arguments in (("ask", ask), ("search", search))
+        ]
+        if scopes == ["chat"]:
+            with pytest.raises(MCPError, match="scope search"):
+                await client.list_resources()
+
+    assert offered == ({"search"} if scopes == ["search"] else {"ask"})
+    assert [one.is_error for one in told] == (
+        [True, False] if scopes == ["search"] else [False, True]
+    )
+    refused = next(one for one in told if one.is_error)
+    assert refused.meta["error"]["code"] == "scope_missing"
+
+
 async def test_a_document_is_the_text_of_its_live_sections(server, key):
     lamp = await Document.objects.aget(key="guide/lamp.md")
     await Chunk.objects.filter(document=lamp, anchor="colours").aupdate(enabled=False)
@@ -132,6 +160,8 @@ async def test_foreign_and_missing_look_the_same(server, corpus, tmp_path):
     conversation = answered.structured_content["conversation_id"]
     told = []
 
+    async with assistant(server, ours) as client:
+        assert (await client.read_resource(f"document://lighthouse/{lamp.pk}")).contents
     async with assistant(server, theirs) as client:
         assert (await client.list_resources()).resources == []
         for uri in (f"document://lighthouse/{lamp.pk}", "document://lighthouse/0", "file:///etc"):
@@ -241,6 +271,19 @@ def test_pages_of_other_sites_are_refused(server, settings):
         assert status(Host="evil.example") == 400
 
 
+def test_a_page_that_the_key_names_is_let_in(server, private, settings):
+    settings.ALLOWED_HOSTS = ["127.0.0.1"]
+    key = key_for(private, origins="https://app.example")
+    headers = {**JSON_RPC, "Authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=server, headers=headers, trust_env=False) as http:
+        told = [
+            http.post("/mcp", json=PING, headers={"Origin": origin}).status_code
+            for origin in ("https://app.example", "https://app.example.evil.example")
+        ]
+
+    assert told == [200, 403]
+
+
 def test_there_is_no_session_to_listen_to_or_to_end(server):
     with httpx.Client(base_url=server, headers=JSON_RPC, trust_env=False) as http:
         told = [http.request(method, "/mcp") for method in ("GET", "DELETE", "PUT")]
@@ -317,8 +360,7 @@ def test_nothing_of_the_content_is_in_what_describes_the_tools(server, key):
     assert json.dumps("lighthouse") in told
 
 
-async def test_calls_do_not_wait_for_one_another(server, key, monkeypatch):
-    monkeypatch.setattr(calls, "SILENCE", 0.05)
+async def test_calls_do_not_wait_for_one_another(server, key):
     async with assistant(server, key) as client:
         told = await asyncio.gather(
             *(client.call_tool("ask", {"question": LAMP}) for _ in range(8))
