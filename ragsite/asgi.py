@@ -92,10 +92,11 @@ _draining: list[asyncio.Task[None]] = []  # held, or it might be collected befor
 
 
 async def by_address(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Assistants speak to the SDK of their protocol, everybody else to Django."""
+    """Assistants speak to the SDK of their protocol, everybody else to Django. So do the pages that
+    first ask whether they may (OPTIONS)."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
-    here = assistants if settings.MCP and path in ADDRESSES else django_application
-    await here(scope, receive, send)
+    to_assistants = settings.MCP and path in ADDRESSES and scope["method"] != "OPTIONS"
+    await (assistants if to_assistants else django_application)(scope, receive, send)
 
 
 assistants = Door()

@@ -6,13 +6,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
-from django.http.request import validate_host
 
+from chat.auth.origins import allowed, may_read
 from chat.auth.principal import Principal
 from chat.calls import caller_of, failure_of
 from chat.events import Error
@@ -44,12 +43,11 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = ASGIRequest(scope, BytesIO())
+        if (origin := request.headers.get("origin")) and await in_database_thread(may_read)(origin):
+            send = readable_by(origin, send)
         try:
             refuse_other_methods(request)
-            request.get_host()  # raises DisallowedHost
-            principal: Principal = await in_database_thread(caller_of)(request)
-            refuse_foreign_pages(request, principal)
-            demand(principal, Power.SEARCH, Power.CHAT)
+            principal = await in_database_thread(let_in)(request)
         except Exception as error:
             await respond(refusal(failure_of(error)), send)
             return
@@ -99,24 +97,35 @@ def _import() -> "StreamableHTTPSessionManager":
     return manager(settings.REQUEST_MAX_BYTES)
 
 
-def refuse_foreign_pages(request: ASGIRequest, principal: Principal) -> None:
-    """A page elsewhere may have its own name resolved to this machine; the browser says whose page
-    it is. Programs send no Origin. Beside our own hosts, those that the key names are let in."""
-    origin = request.headers.get("origin")
-    if origin is None or origin in principal.origins:
-        return
-    try:
-        host = urlsplit(origin).hostname or ""
-    except ValueError:
-        host = ""
-    if not host or not validate_host(host, settings.ALLOWED_HOSTS):
-        raise Problem(403, "foreign_origin", "Pages of other sites may not call this.")
-
-
 def refuse_other_methods(request: ASGIRequest) -> None:
     """There is no session to listen to or to end."""
     if request.method != "POST":
         raise Problem(405, "method_not_allowed", "Only POST is answered here.")
+
+
+def let_in(request: ASGIRequest) -> Principal:
+    """Asks the database. A page elsewhere may have its own name resolved to this machine; the
+    browser says whose page it is, and by what name it calls us. Programs send no Origin."""
+    request.get_host()  # raises DisallowedHost
+    origin = request.headers.get("origin")
+    if origin is not None and not allowed(origin):
+        raise Problem(403, "origin_not_allowed", "Pages of other sites may not call this.")
+    principal = caller_of(request)
+    demand(principal, Power.SEARCH, Power.CHAT)
+    return principal
+
+
+def readable_by(origin: str, send: Send) -> Send:
+    """For scripts of a page that may read the API. What they ask before (OPTIONS), Django has
+    answered."""
+
+    async def sent(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            readers = [(b"access-control-allow-origin", origin.encode()), (b"vary", b"origin")]
+            message = {**message, "headers": [*message["headers"], *readers]}
+        await send(message)
+
+    return sent
 
 
 async def whole_body(receive: Receive) -> bytes | None:

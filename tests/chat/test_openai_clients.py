@@ -216,6 +216,19 @@ def test_without_a_key_there_are_the_public_corpora(server, corpus):
     assert answered.json()["choices"][0]["message"]["grounding"]["outcome"] == "answered"
 
 
+def test_a_cookie_does_not_count(server, private, client_of_staff):
+    cookies = {"sessionid": client_of_staff}
+    with httpx.Client(base_url=server, cookies=cookies, trust_env=False) as http:
+        assert http.get("/v1/models").json()["data"] == []
+        assert http.get("/v1/models/lighthouse").status_code == 404
+
+
+@pytest.fixture
+def client_of_staff(private, admin_client) -> str:
+    """The session of somebody who may read everything."""
+    return admin_client.cookies["sessionid"].value
+
+
 @pytest.mark.usefixtures("early_in_a_minute")
 def test_who_asks_too_often_is_told_when_to_come_back(client, settings):
     settings.QUESTIONS_PER_MINUTE = 1

@@ -271,17 +271,19 @@ def test_pages_of_other_sites_are_refused(server, settings):
         assert status(Host="evil.example") == 400
 
 
-def test_a_page_that_the_key_names_is_let_in(server, private, settings):
+def test_a_page_that_the_key_names_is_let_in_and_may_read(server, private, settings):
     settings.ALLOWED_HOSTS = ["127.0.0.1"]
-    key = key_for(private, origins="https://app.example")
+    named, other = "https://app.example", "https://app.example.evil.example"
+    key = key_for(private, origins=named)
     headers = {**JSON_RPC, "Authorization": f"Bearer {key}"}
+    before = {"Access-Control-Request-Method": "POST", "Origin": named}
     with httpx.Client(base_url=server, headers=headers, trust_env=False) as http:
-        told = [
-            http.post("/mcp", json=PING, headers={"Origin": origin}).status_code
-            for origin in ("https://app.example", "https://app.example.evil.example")
-        ]
+        asked = http.options("/mcp", headers=before)
+        told = [http.post("/mcp", json=PING, headers={"Origin": it}) for it in (named, other)]
 
-    assert told == [200, 403]
+    assert [reply.status_code for reply in told] == [200, 403]
+    readers = [reply.headers.get("access-control-allow-origin") for reply in (asked, *told)]
+    assert readers == [named, named, None]
 
 
 def test_there_is_no_session_to_listen_to_or_to_end(server):
