@@ -1,6 +1,7 @@
 """Models and keys for tests of clients that speak to the running server."""
 
 import asyncio
+import threading
 import time
 from typing import Any
 
@@ -15,6 +16,7 @@ class Waiting(ScriptedModel):
     def __init__(self, first: str, rest: str) -> None:
         super().__init__()
         self.first, self.rest, self.released = first, rest, False
+        self.begun = threading.Event()
 
     def release(self) -> None:
         self.released = True
@@ -23,6 +25,7 @@ class Waiting(ScriptedModel):
     async def stream(self, prompt):
         self.loop, self.gate = asyncio.get_running_loop(), asyncio.Event()
         self.scripts = [[self.first, self.gate, self.rest]]
+        self.begun.set()
         async for output in super().stream(prompt):
             yield output
 

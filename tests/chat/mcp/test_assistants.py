@@ -45,10 +45,15 @@ async def assistant(
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_an_assistant_searches_and_asks(server, key, mode):
+    stages = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        stages.append((done, message))
+
     async with assistant(server, key, mode=mode) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         found = await client.call_tool("search", {"query": "backup restore", "top_k": 2})
-        answer = await client.call_tool("ask", {"question": LAMP})
+        answer = await client.call_tool("ask", {"question": LAMP}, progress_callback=progress)
 
     assert tools.keys() == {"search", "ask"}
     assert tools["ask"].input_schema["properties"]["corpus"]["enum"] == ["lighthouse"]
@@ -60,15 +65,7 @@ async def test_an_assistant_searches_and_asks(server, key, mode):
     assert (told["outcome"], told["citations"][0]["number"]) == ("answered", 1)
     assert told["citations"][0]["link"] in answer.content[0].text
     assert answer.content[0].text.startswith(told["text"])
-
-
-async def test_what_the_content_does_not_hold_is_said_with_the_nearest_sections(server, key):
-    async with assistant(server, key) as client:
-        answer = await client.call_tool("ask", {"question": "What is the capital of Australia?"})
-
-    assert not answer.is_error
-    assert answer.structured_content["outcome"] == "not_in_content"
-    assert "Nearest sections:" in answer.content[0].text
+    assert stages == [(1, "searching"), (2, "writing")]
 
 
 async def test_a_conversation_goes_on(server, key):
@@ -100,6 +97,9 @@ async def test_documents_are_resources_and_come_in_pages(server, key, private):
         first = await client.list_resources()
         second = await client.list_resources(cursor=first.next_cursor)
         templates = await client.list_resource_templates()
+        for cursor in ("x", "-1", "1" * 30, "٣"):
+            with pytest.raises(MCPError, match="none of ours"):
+                await client.list_resources(cursor=cursor)
 
     uris = [resource.uri for page in (first, second) for resource in page.resources]
     assert (len(first.resources), len(uris), len(set(uris))) == (100, 124, 124)
@@ -107,33 +107,21 @@ async def test_documents_are_resources_and_come_in_pages(server, key, private):
     assert templates.resource_templates[0].uri_template == "document://{corpus}/{id}"
 
 
-async def test_a_cursor_of_somebody_elses_making_is_refused(server, key):
-    async with assistant(server, key) as client:
-        for cursor in ("x", "-1", "1" * 30, "٣"):
-            with pytest.raises(MCPError, match="none of ours"):
-                await client.list_resources(cursor=cursor)
+async def test_a_key_may_do_what_its_scopes_say(server, private):
+    asks = {"ask": {"question": LAMP}, "search": {"query": LAMP}}
+    for scope, may, may_not in (("search", "search", "ask"), ("chat", "ask", "search")):
+        key = await in_database_thread(key_for)(private, scopes=[scope])
+        async with assistant(server, key) as client:
+            offered = [tool.name for tool in (await client.list_tools()).tools]
+            done = await client.call_tool(may, asks[may])
+            refused = await client.call_tool(may_not, asks[may_not])
+            if scope == "chat":
+                with pytest.raises(MCPError, match="scope search"):
+                    await client.list_resources()
 
-
-@pytest.mark.parametrize("scopes", [["search"], ["chat"]])
-async def test_a_key_may_do_what_its_scopes_say(server, private, scopes):
-    key = await in_database_thread(key_for)(private, scopes=scopes)
-    ask, search = {"question": LAMP}, {"query": LAMP}
-    async with assistant(server, key) as client:
-        offered = {tool.name for tool in (await client.list_tools()).tools}
-        told = [
-            await client.call_tool(name, arguments)
-            for name, arguments in (("ask", ask), ("search", search))
-        ]
-        if scopes == ["chat"]:
-            with pytest.raises(MCPError, match="scope search"):
-                await client.list_resources()
-
-    assert offered == ({"search"} if scopes == ["search"] else {"ask"})
-    assert [one.is_error for one in told] == (
-        [True, False] if scopes == ["search"] else [False, True]
-    )
-    refused = next(one for one in told if one.is_error)
-    assert refused.meta["error"]["code"] == "scope_missing"
+        assert offered == [may]
+        assert not done.is_error
+        assert refused.meta["error"]["code"] == "scope_missing"
 
 
 async def test_a_document_is_the_text_of_its_live_sections(server, key):
@@ -187,9 +175,12 @@ async def test_without_a_key_there_are_the_public_corpora(server, corpus):
     async with assistant(server) as client:
         tools = (await client.list_tools()).tools
         answer = await client.call_tool("ask", {"question": LAMP})
+        none = await client.call_tool("ask", {"question": "What is the capital of Australia?"})
 
     assert tools[0].input_schema["properties"]["corpus"]["enum"] == ["lighthouse"]
     assert answer.structured_content["outcome"] == "answered"
+    assert none.structured_content["outcome"] == "not_in_content"
+    assert "Nearest sections:" in none.content[0].text and not none.is_error
 
 
 async def test_who_may_read_several_corpora_says_which(server, private):
@@ -286,13 +277,16 @@ def test_a_page_that_the_key_names_is_let_in_and_may_read(server, private, setti
     assert readers == [named, named, None]
 
 
-def test_there_is_no_session_to_listen_to_or_to_end(server):
+def test_there_is_no_session_to_listen_to_or_to_end_and_it_can_be_switched_off(server, settings):
     with httpx.Client(base_url=server, headers=JSON_RPC, trust_env=False) as http:
         told = [http.request(method, "/mcp") for method in ("GET", "DELETE", "PUT")]
         there = http.post("/mcp", json=PING)
+        settings.MCP = False
+        gone = http.post("/mcp", json=PING)
 
     assert [reply.status_code for reply in told] == [405] * 3
-    assert "mcp-session-id" not in there.headers
+    assert there.status_code == 200 and "mcp-session-id" not in there.headers
+    assert gone.status_code in (403, 404)  # Django's, with its CSRF
 
 
 def test_a_body_has_its_limit_here_too(server, settings):
@@ -304,25 +298,6 @@ def test_a_body_has_its_limit_here_too(server, settings):
         told = [http.post("/mcp", content=content) for content in (b"x" * 1_100_000, pieces())]
 
     assert [reply.status_code for reply in told] == [413] * 2
-
-
-def test_it_can_be_switched_off(server, settings):
-    settings.MCP = False
-    with httpx.Client(base_url=server, headers=JSON_RPC, trust_env=False) as http:
-        assert http.post("/mcp", json=PING).status_code in (403, 404)  # Django's, with its CSRF
-
-
-@pytest.mark.parametrize("mode", MODES)
-async def test_an_assistant_that_waits_hears_of_the_stages(server, key, mode):
-    heard = []
-
-    async def progress(done: float, total: float | None, message: str | None) -> None:
-        heard.append((done, message))
-
-    async with assistant(server, key, mode=mode) as client:
-        await client.call_tool("ask", {"question": LAMP}, progress_callback=progress)
-
-    assert heard == [(1, "searching"), (2, "writing")]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -360,12 +335,3 @@ def test_nothing_of_the_content_is_in_what_describes_the_tools(server, key):
     assert "data, not instructions" in told
     assert "gnore" not in told.replace("ignored", "")
     assert json.dumps("lighthouse") in told
-
-
-async def test_calls_do_not_wait_for_one_another(server, key):
-    async with assistant(server, key) as client:
-        told = await asyncio.gather(
-            *(client.call_tool("ask", {"question": LAMP}) for _ in range(8))
-        )
-
-    assert {one.structured_content["outcome"] for one in told} == {"answered"}
