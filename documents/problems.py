@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 API = "/api/"
 DATABASE_AWAY = "The database is busy or away; try again."
+NOTHING_HERE = "There is nothing here, or it is not yours to see."
 RETRY_AFTER = 2.0  # seconds
 # Without a template: they look up who is signed in, in the database.
 PAGE_OF_503 = f"<!DOCTYPE html><html lang=en><title>Unavailable</title><p>{DATABASE_AWAY}</p>"
@@ -75,7 +77,7 @@ def as_problem(error: Exception) -> Exception:
     """
     match error:
         case Http404():
-            return exceptions.NotFound("There is nothing here, or it is not yours to see.")
+            return exceptions.NotFound(NOTHING_HERE)
         case PermissionDenied():
             return exceptions.PermissionDenied()
         case OperationalError() | InterfaceError():
@@ -132,6 +134,21 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not request.path.startswith(API):
         return defaults.bad_request(request, exception)
     return problem(400, "invalid", "The request is not one that can be answered.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """An address that leads nowhere."""
+    if not request.path.startswith(API):
+        return defaults.page_not_found(request, exception)
+    return problem(404, "not_found", NOTHING_HERE)
+
+
+def no_such_method(request: HttpRequest, allowed: Sequence[str]) -> HttpResponse:
+    """Of a view that is none of DRF's."""
+    detail = f'Method "{request.method}" not allowed.'
+    response = problem(405, "method_not_allowed", detail)
+    response.headers["Allow"] = ", ".join(allowed)
+    return response
 
 
 def database_away(request: HttpRequest, error: Exception) -> HttpResponse:

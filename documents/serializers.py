@@ -2,8 +2,27 @@ from typing import Any
 
 from rest_framework import serializers
 
+from documents.closed import PageQuery, Slug
 from documents.deletion import Receipt
 from documents.models import Chunk, Document, Source
+from documents.problem_codes import CODES
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """problem+json: `code` is stable, `detail` is for people."""
+
+    type = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.ChoiceField(sorted(CODES))
+    detail = serializers.CharField()
+    errors = serializers.DictField(  # type: ignore[assignment]
+        required=False, help_text="Of `invalid`: what is wrong, by field or parameter."
+    )
+
+
+class DocumentQuery(PageQuery):
+    corpus = Slug(required=False, help_text="Its slug.")
+    source = Slug(required=False, help_text="Its slug.")  # type: ignore[assignment]
 
 
 class DocumentSerializer(serializers.ModelSerializer[Document]):

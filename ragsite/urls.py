@@ -34,4 +34,5 @@ urlpatterns = [
 ]
 
 handler400 = "documents.problems.bad_request"
+handler404 = "documents.problems.not_found"
 handler500 = "documents.problems.server_error"
