@@ -5,22 +5,30 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.core.files import File
+from django.db.models import Model
 from django.http import Http404, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import generics
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from documents.closed import Strict
 from documents.deletion import delete_documents
+from documents.etags import Tagged, refuse_what_is_outdated, tag_of
 from documents.models import Chunk, Document, Upload
 from documents.powers import READING, Power
 from documents.problems import Problem
 from documents.scope import Scope
-from documents.serializers import ChunkSerializer, DocumentSerializer, ReceiptSerializer
+from documents.serializers import (
+    ChunkSerializer,
+    DocumentQuery,
+    DocumentSerializer,
+    ReceiptSerializer,
+)
 from documents.uploads import open_file
 
 FILE_PIECE = 65_536  # bytes
@@ -48,22 +56,22 @@ def name_of(request: Request) -> str:
     return request.user.get_username() or cast(Any, request.auth).owner
 
 
-@extend_schema(parameters=[OpenApiParameter("corpus", str), OpenApiParameter("source", str)])
-class DocumentList(generics.ListAPIView[Document]):
+class DocumentList(Strict, generics.ListAPIView[Document]):
     """Published documents of the corpora that the caller may read, newest first."""
 
     needs: Any = READING
     serializer_class = DocumentSerializer
+    query_class = DocumentQuery
 
     def get_queryset(self) -> Any:
         documents = Document.objects.readable(scope_of(self.request))
         for parameter, field in (("corpus", "corpus__slug"), ("source", "source__slug")):
-            if value := self.request.query_params.get(parameter):
+            if value := getattr(self, "asked", {}).get(parameter):
                 documents = documents.filter(**{field: value})
         return documents.select_related("corpus", "source")
 
 
-class DocumentDetail(generics.RetrieveAPIView[Document]):
+class DocumentDetail(Strict, Tagged, generics.RetrieveAPIView[Document]):
     """One published document."""
 
     needs = {"GET": READING, "DELETE": Power.INGEST}
@@ -72,6 +80,9 @@ class DocumentDetail(generics.RetrieveAPIView[Document]):
     def get_queryset(self) -> Any:
         readable = Document.objects.readable(scope_of(self.request))
         return readable.select_related("corpus", "source")
+
+    def rows(self, shown: Any) -> tuple[Model, ...]:
+        return shown, shown.corpus, shown.source
 
     @extend_schema(responses={200: ReceiptSerializer, 202: ReceiptSerializer})
     def delete(self, request: Request, pk: int) -> Response:
@@ -83,13 +94,15 @@ class DocumentDetail(generics.RetrieveAPIView[Document]):
         """
         require(request, "documents.delete_document")
         here = Document.objects.filter(corpus_id__in=scope_of(request).corpora, pk=pk)
+        if document := here.select_related("corpus", "source").first():
+            refuse_what_is_outdated(request, tag_of(*self.rows(document)))
         receipt = delete_documents(here, by=name_of(request))
         if not receipt.documents:  # none, or somebody else was faster
             raise Http404
         return Response(ReceiptSerializer(receipt).data, status=200 if receipt.complete else 202)
 
 
-class DocumentFile(generics.GenericAPIView[Document]):
+class DocumentFile(Strict, generics.GenericAPIView[Document]):
     """The file a document was made from."""
 
     needs = READING
@@ -142,7 +155,7 @@ async def _pieces(file: File) -> AsyncIterator[bytes]:
         file.close()
 
 
-class ChunkDetail(generics.RetrieveAPIView[Chunk]):
+class ChunkDetail(Strict, Tagged, generics.RetrieveAPIView[Chunk]):
     """One live chunk: what a citation points at, as it stands today."""
 
     needs = READING
@@ -151,3 +164,6 @@ class ChunkDetail(generics.RetrieveAPIView[Chunk]):
     def get_queryset(self) -> Any:
         live = Chunk.objects.live(scope_of(self.request))
         return live.select_related("document__corpus", "document__source")
+
+    def rows(self, shown: Any) -> tuple[Model, ...]:
+        return shown, shown.document, shown.document.corpus, shown.document.source
