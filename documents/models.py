@@ -12,6 +12,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from documents.kept_requests import KeptRequest  # noqa: F401
 from documents.passages import Passage
 from documents.scope import Scope
 from documents.signals import source_described
