@@ -16,7 +16,7 @@ from chat import trace
 from chat.auth import admin as _credentials  # noqa: F401 - registers them
 from chat.evaluation import admin as _question_sets  # noqa: F401 - registers them
 from chat.evaluation.collecting import Collecting, collects, of_conversations, of_messages
-from chat.models import AnswerModel, Citation, Conversation, Message
+from chat.models import AnswerModel, Citation, Conversation, Feedback, Message
 from chat.providers import models_asked
 from chat.standing import Standing, standings
 from documents.budgets import is_free
@@ -103,14 +103,28 @@ class ConversationAdmin(ReadOnly):
 class MessageAdmin(ReadOnly):
     """Answers by outcome: "not in the content" is the list of what to write next."""
 
-    list_display = ["__str__", "role", "outcome", "status", "model", "created_at"]
-    list_filter = ["role", "outcome", "status", "model", "conversation__corpus"]
-    search_fields = ["text"]
+    list_display = ["__str__", "role", "outcome", "status", "rating", "model", "created_at"]
+    list_filter = [
+        "role", "outcome", "status", "feedback__rating", "superseded", "model",
+        "conversation__corpus",
+    ]  # fmt: skip
+    list_select_related = ["feedback"]
+    search_fields = ["text", "feedback__comment"]
     actions = [collects(of_messages)]
     fields = [
-        "conversation", "role", "status", "outcome", "text", "sources", "verdicts", "model",
-        "usage", "how", "created_at", "finished_at",
+        "conversation", "role", "status", "outcome", "superseded", "text", "sources", "verdicts",
+        "rating", "comment", "model", "usage", "how", "created_at", "finished_at",
     ]  # fmt: skip
+
+    @admin.display(description=_("feedback"), ordering="feedback__rating")
+    def rating(self, message: Message) -> str:
+        given: Feedback | None = getattr(message, "feedback", None)
+        return given.get_rating_display() if given else ""
+
+    @admin.display(description=_("comment"))
+    def comment(self, message: Message) -> str:
+        given: Feedback | None = getattr(message, "feedback", None)
+        return given.comment if given else ""
 
     @admin.display(description=_("how it came about"))
     def how(self, message: Message) -> SafeString:

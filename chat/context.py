@@ -130,7 +130,7 @@ async def gather(
 
 def _cited_before(conversation: Conversation, scope: Scope) -> tuple[Passage, ...]:
     """What the conversation cited last, as it stands now."""
-    cited = Citation.objects.filter(message__conversation=conversation)
+    cited = Citation.objects.filter(message__conversation=conversation, message__superseded=False)
     last = cited.order_by("-message__created_at", "number").values("chunk_id")[:MOST_CITED]
     chunks = Chunk.objects.live(scope).filter(pk__in=last).select_related("document__source")
     return _as_passages(chunks, scope)

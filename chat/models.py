@@ -26,6 +26,11 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
             return self.none()  # a visitor without a token: not "all visitors without one"
         return self.filter(owner=principal.owner, corpus_id__in=principal.corpora)
 
+    def about(self, text: str) -> "ConversationQuerySet":
+        """With this text in the title or in a message; of one owner's, which an index finds."""
+        said = Message.objects.filter(conversation=models.OuterRef("pk"), text__icontains=text)
+        return self.filter(Q(title__icontains=text) | models.Exists(said))
+
 
 class Conversation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -34,6 +39,10 @@ class Conversation(models.Model):
         max_length=100, help_text=_('Who started it: "user:…", "key:…" or "visitor:…".')
     )
     title = models.CharField(max_length=200, blank=True)
+    branched_from = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="branches",
+        help_text=_("Its first turns are copies of turns there."),
+    )  # fmt: skip
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -48,6 +57,13 @@ class Conversation(models.Model):
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
+    def said(self) -> "MessageQuerySet":
+        """What a conversation consists of: of several answers to a question, one."""
+        return self.filter(superseded=False).exclude(text="")
+
+    def of(self, principal: "Principal") -> "MessageQuerySet":
+        return self.filter(conversation__in=Conversation.objects.of(principal))
+
     def open_turn(
         self,
         conversation: Conversation,
@@ -55,18 +71,30 @@ class MessageQuerySet(models.QuerySet["Message"]):
         *,
         answer_id: uuid.UUID | None = None,
         process: str = "",
+        again: uuid.UUID | None = None,
     ) -> tuple["Message", "Message"]:
-        """Save a question, and the row its answer will be written to; a new conversation too."""
+        """Save a question, and the row its answer will be written to; a new conversation too.
+
+        `again`: the question that is there already. The new answer takes the place of the one it
+        has when it is complete, and not before: an attempt that fails changes nothing.
+        """
         with transaction.atomic():
             if conversation._state.adding:
                 conversation.save()
-            asked = self.create(conversation=conversation, role=Message.Role.USER, text=question)
+            if again is None:
+                asked = self.create(
+                    conversation=conversation, role=Message.Role.USER, text=question
+                )
+            else:
+                asked = self.get(pk=again, conversation=conversation)
             answer = self.create(
                 id=answer_id or uuid.uuid4(),
                 process=process,
                 conversation=conversation,
                 role=Message.Role.ASSISTANT,
                 status=Message.Status.STREAMING,
+                question=asked,
+                superseded=again is not None,
             )
             Conversation.objects.filter(pk=conversation.pk).update(
                 updated_at=timezone.now(), title=conversation.title or question.strip()[:200]
@@ -90,9 +118,19 @@ class MessageQuerySet(models.QuerySet["Message"]):
             # The conversation was deleted meanwhile: there is nothing to keep it in. Or it is saved
             # already, and the database could not say so. Or this process was taken for dead.
             return False
+        if fields["status"] == Message.Status.COMPLETE:
+            self.take_place(answer_id)
         Citation.objects.bulk_create(citations)
         Claim.objects.bulk_create(claims)
         return True
+
+    def take_place(self, answer_id: uuid.UUID) -> None:
+        """Of the answer that its question has, if it is another one. Within a transaction."""
+        question = self.filter(pk=answer_id, superseded=True).values_list("question", flat=True)
+        asked = self.select_for_update().filter(pk__in=list(question)).first()
+        if asked is not None:  # locked: another new answer to it may be complete at this moment
+            asked.answers.update(superseded=True)
+            self.filter(pk=answer_id).update(superseded=False)
 
 
 class Message(models.Model):
@@ -120,6 +158,13 @@ class Message(models.Model):
         Conversation, on_delete=models.CASCADE, related_name="messages"
     )
     role = models.CharField(max_length=20, choices=Role)
+    question = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="answers",
+        help_text=_("Of an answer: what it answers. Empty in those of older versions."),
+    )  # fmt: skip
+    superseded = models.BooleanField(
+        default=False, help_text=_("Another answer to the same question stands in its place.")
+    )
     text = models.TextField(blank=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.COMPLETE)
     outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.NONE, blank=True)
@@ -150,6 +195,11 @@ class Message(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(role="assistant") | Q(outcome=""), name="only_answers_have_outcomes"
+            ),
+            models.UniqueConstraint(
+                fields=["question"],
+                condition=Q(superseded=False),
+                name="one_answer_stands_for_a_question",
             ),
         ]
 

@@ -8,36 +8,44 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chat.events import DEGRADED
-from chat.models import Citation, Claim, Conversation, Message
+from chat.models import Citation, Claim, Conversation, Feedback, Message
 from chat.questions import SELECTION_MAX_CHARS, InvalidQuestion, clean_question, clean_selection
 from chat.standing import Standing
+from documents.closed import Choice, Closed, Identifier, PageQuery, Query, Slug, Text, Whole
 from documents.models import TrustTier
+from documents.serializers import ProblemSerializer
+
+__all__ = ["ProblemSerializer"]
 
 MAX_NARROWING = 50  # values in one filter
 PAGE_MAX_CHARS = 1000  # as long as the address of a document may be
 
 
-class FiltersSerializer(serializers.Serializer[dict[str, Any]]):
+class FiltersSerializer(Closed):
     """Narrow the search. Every list means "one of these"."""
 
-    sources = serializers.ListField(
-        child=serializers.SlugField(), max_length=MAX_NARROWING, required=False
-    )
+    sources = serializers.ListField(child=Slug(), max_length=MAX_NARROWING, required=False)
     languages = serializers.ListField(
-        child=serializers.CharField(max_length=20), max_length=MAX_NARROWING, required=False
+        child=Text(max_length=20), max_length=MAX_NARROWING, required=False
     )
     versions = serializers.ListField(
-        child=serializers.CharField(max_length=50), max_length=MAX_NARROWING, required=False
+        child=Text(max_length=50), max_length=MAX_NARROWING, required=False
     )
     sections = serializers.ListField(
-        child=serializers.CharField(max_length=300), max_length=MAX_NARROWING, required=False
+        child=Text(max_length=300), max_length=MAX_NARROWING, required=False
     )
     trust_tiers = serializers.ListField(
-        child=serializers.ChoiceField(TrustTier.choices), max_length=MAX_NARROWING, required=False
+        child=Choice(TrustTier.choices), max_length=MAX_NARROWING, required=False
     )
 
 
-class QuestionField(serializers.CharField):
+def words(max_chars: int) -> dict[str, Any]:
+    """As OpenAPI says it: with a word in it."""
+    return {"type": "string", "minLength": 1, "maxLength": max_chars, "pattern": r"\w"}
+
+
+@extend_schema_field(words(settings.QUESTION_MAX_CHARS))
+class QuestionField(Text):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(error_messages={"blank": "The question has no words in it."}, **kwargs)
 
@@ -49,7 +57,7 @@ class QuestionField(serializers.CharField):
             raise serializers.ValidationError(str(error), code=error.code) from error
 
 
-class PageField(serializers.CharField):
+class PageField(Text):
     """An address; one that no document has is ignored."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -66,7 +74,8 @@ class PageField(serializers.CharField):
         )
 
 
-class SelectedTextField(serializers.CharField):
+@extend_schema_field(words(SELECTION_MAX_CHARS))
+class SelectedTextField(Text):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             max_length=SELECTION_MAX_CHARS,
@@ -82,12 +91,12 @@ class SelectedTextField(serializers.CharField):
             raise serializers.ValidationError(str(error), code=error.code) from error
 
 
-class SelectionSerializer(serializers.Serializer[dict[str, Any]]):
+class SelectionSerializer(Closed):
     """A text that the reader selected. It must stand in the content: it is found there again,
     whatever its white space and markup, and the answer rests on what was found."""
 
     text = SelectedTextField()
-    mode = serializers.ChoiceField(
+    mode = Choice(
         [
             ("only", "nothing else may answer; `selection_not_found` if it is not in the content"),
             ("boost", "its sections join the candidates and weigh more; ignored if not found"),
@@ -95,17 +104,22 @@ class SelectionSerializer(serializers.Serializer[dict[str, Any]]):
     )
 
 
-class QuestionSerializer(serializers.Serializer[dict[str, Any]]):
-    question = QuestionField(help_text="At most QUESTION_MAX_CHARS characters.")
+class AroundSerializer(Closed):
+    """What a question is asked with. It is not kept: to ask anew, send it again."""
+
     filters = FiltersSerializer(required=False)
     page = PageField()
     selection = SelectionSerializer(required=False)
 
 
-class SearchSerializer(serializers.Serializer[dict[str, Any]]):
-    corpus = serializers.SlugField()
+class QuestionSerializer(AroundSerializer):
+    question = QuestionField(help_text="At most QUESTION_MAX_CHARS characters.")
+
+
+class SearchSerializer(Closed):
+    corpus = Slug()
     query = QuestionField()
-    top_k = serializers.IntegerField(min_value=1, max_value=50, required=False)
+    top_k = Whole(min_value=1, max_value=50, required=False)
     filters = FiltersSerializer(required=False)
     page = PageField()
 
@@ -115,12 +129,64 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
 
     class Meta:
         model = Conversation
-        fields = ["id", "corpus", "title", "created_at", "updated_at"]
-        read_only_fields = ["id", "created_at", "updated_at"]
+        fields = ["id", "corpus", "title", "branched_from", "created_at", "updated_at"]
+        read_only_fields = fields
 
 
-class NewConversationSerializer(serializers.Serializer[dict[str, Any]]):
-    corpus = serializers.SlugField()
+class StartedSerializer(ConversationSerializer):
+    visitor_token = serializers.CharField(
+        required=False, help_text="For visitors without a credential, to come back."
+    )
+
+    class Meta(ConversationSerializer.Meta):
+        fields = [*ConversationSerializer.Meta.fields, "visitor_token"]
+        read_only_fields = fields
+
+
+class NewConversationSerializer(Closed):
+    corpus = Slug()
+
+
+class TitleSerializer(Closed):
+    title = Text(max_length=200, allow_blank=True, trim_whitespace=True)
+
+
+class BranchSerializer(Closed):
+    message = Identifier(help_text="A question; what was said before it is taken along.")
+
+
+class DeletedSerializer(serializers.Serializer[dict[str, int]]):
+    """How many rows were deleted. Nothing is left of them."""
+
+    messages = serializers.IntegerField()
+    citations = serializers.IntegerField()
+    claims = serializers.IntegerField()
+    feedback = serializers.IntegerField()
+
+
+class ConversationQuery(PageQuery):
+    q = Text(required=False, max_length=200, help_text="Stands in the title or in a message.")
+    corpus = Slug(required=False, help_text="Its slug.")
+
+
+class ExportQuery(Query):
+    format = Choice(["json", "markdown"], required=False)
+
+
+class FeedbackSerializer(Closed):
+    rating = Choice(["up", "down"])
+    comment = Text(max_length=2000, allow_blank=True, required=False)
+
+
+class GivenSerializer(serializers.Serializer[Feedback]):
+    """Feedback as it stands."""
+
+    rating = serializers.ChoiceField(["up", "down"])
+    comment = serializers.CharField()
+
+    def to_representation(self, feedback: Feedback) -> dict[str, Any]:
+        rating = "up" if feedback.rating == Feedback.Rating.UP else "down"
+        return {"rating": rating, "comment": feedback.comment}
 
 
 class CitationSerializer(serializers.ModelSerializer[Citation]):
@@ -180,13 +246,24 @@ class ClaimSerializer(serializers.ModelSerializer[Claim]):
 class MessageSerializer(serializers.ModelSerializer[Message]):
     citations = SavedCitationSerializer(many=True, read_only=True)
     claims = ClaimSerializer(many=True, read_only=True)
+    feedback = GivenSerializer(allow_null=True, read_only=True)
 
     class Meta:
         model = Message
         fields = [
-            "id", "role", "text", "status", "outcome", "model", "created_at", "finished_at",
-            "citations", "claims",
+            "id", "role", "question", "superseded", "text", "status", "outcome", "model",
+            "created_at", "finished_at", "citations", "claims", "feedback",
         ]  # fmt: skip
+
+
+class ExportSerializer(ConversationSerializer):
+    """A conversation with everything that was said in it, oldest first."""
+
+    messages = MessageSerializer(many=True, read_only=True)
+
+    class Meta(ConversationSerializer.Meta):
+        fields = [*ConversationSerializer.Meta.fields, "messages"]
+        read_only_fields = fields
 
 
 class SourceSerializer(serializers.Serializer[dict[str, Any]]):
@@ -248,13 +325,3 @@ class EventsSerializer(serializers.Serializer[dict[str, Any]]):
 
     events = serializers.ListField(child=serializers.DictField())
     complete = serializers.BooleanField(help_text="The last of them ends the answer.")
-
-
-class ProblemSerializer(serializers.Serializer[dict[str, Any]]):
-    """problem+json: `code` is stable, `detail` is for people."""
-
-    type = serializers.CharField()
-    status = serializers.IntegerField()
-    code = serializers.CharField()
-    detail = serializers.CharField()
-    errors = serializers.DictField(required=False)  # type: ignore[assignment]

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import OperationalError
-from django.db.models import Exists
+from django.db.models import Exists, Subquery
 
 from chat.auth.principal import Principal
 from chat.claims import CheckedClaim
@@ -19,7 +19,7 @@ from chat.copying import CopiedRun
 from chat.events import Cited, Delta, Done
 from chat.llm.base import Attempt, Completion, Prompt, PromptMessage
 from chat.llm.fallback import MAX_CALLS
-from chat.models import Citation, Claim, Conversation, Message
+from chat.models import Citation, Claim, Conversation, Message, MessageQuerySet
 from chat.phrases import RETRACTED_ALONE, phrase
 from chat.processes import this_process
 from documents.models import Corpus, IndexChange
@@ -66,6 +66,7 @@ class Turn:
     calls_left: int = MAX_CALLS  # upstream calls to models
     revision: int | None = None  # of the corpus; None: what the index finds may be older than it
     anew: bool = False  # whatever was answered before
+    again: UUID | None = None  # the question that is there already, if it is answered once more
     cached: bool = False  # the answer was given before
 
     @property
@@ -198,7 +199,11 @@ async def _finish(turn: Turn, opening: "asyncio.Future[Opened]") -> None:
 def _open_turn(turn: Turn) -> Opened:
     history = _saved_before(turn) if turn.told_before is None else [*turn.told_before]
     _asked, answer = Message.objects.open_turn(
-        turn.conversation, turn.question, answer_id=turn.id, process=this_process()
+        turn.conversation,
+        turn.question,
+        answer_id=turn.id,
+        process=this_process(),
+        again=turn.again,
     )
     return answer.pk, history, _settled_revision(turn.conversation.corpus_id)
 
@@ -206,11 +211,18 @@ def _open_turn(turn: Turn) -> Opened:
 def _saved_before(turn: Turn) -> list[PromptMessage]:
     return [
         PromptMessage(role, text)  # type: ignore[arg-type]
-        for role, text in Message.objects.filter(conversation=turn.conversation)
-        .exclude(text="")
+        for role, text in _said_before(turn)
         .order_by("-created_at", "role")
         .values_list("role", "text")[:6]
     ][::-1]
+
+
+def _said_before(turn: Turn) -> MessageQuerySet:
+    said = Message.objects.said().filter(conversation=turn.conversation)
+    if turn.again is None:
+        return said
+    asked_at = Message.objects.filter(pk=turn.again).values("created_at")
+    return said.filter(created_at__lt=Subquery(asked_at))
 
 
 def _settled_revision(corpus: int) -> int | None:

@@ -13,6 +13,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from documents import uploads
+from documents.closed import (
+    Choice,
+    Closed,
+    Digits,
+    PageQuery,
+    Slug,
+    Strict,
+    Text,
+    refuse_unknown,
+    take_nothing,
+)
+from documents.idempotency import idempotent
 from documents.models import Corpus, Source, Upload
 from documents.powers import READING, Power
 from documents.problems import Problem
@@ -102,25 +114,22 @@ class AcceptedSerializer(serializers.Serializer[Any]):
     documents = UploadedSerializer(many=True)
 
 
-class UploadSerializer(serializers.Serializer[Any]):
+class UploadSerializer(Closed):
     file = serializers.ListField(
         child=serializers.FileField(),
-        required=False,
+        min_length=1,
         help_text="One or many; `files` and `files[]` will do, too.",
     )
-    source = serializers.SlugField(  # type: ignore[assignment]
+    source = Slug(  # type: ignore[assignment]
         required=False,
-        max_length=50,
         help_text="A source of kind upload; the corpus' own when omitted.",
     )
-    corpus = serializers.SlugField(
-        required=False, max_length=50, help_text="Needed when there are several, and no source."
-    )
+    corpus = Slug(required=False, help_text="Needed when there are several, and no source.")
 
 
-class RetrySerializer(serializers.Serializer[Any]):
+class RetrySerializer(Closed):
     keys = serializers.ListField(
-        child=serializers.CharField(max_length=500),
+        child=Text(max_length=500),
         required=False,
         max_length=1000,
         help_text="Documents that failed in this run; all of them when omitted.",
@@ -139,6 +148,7 @@ class Documents(DocumentList):
     @extend_schema(
         request={"multipart/form-data": UploadSerializer}, responses={202: AcceptedSerializer}
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         """Upload files; a run reads them in the background.
 
@@ -164,14 +174,9 @@ class Documents(DocumentList):
         return Response(AcceptedSerializer({"run": run, "documents": stored}).data, status=202)
 
     def _wanted(self, request: Request) -> dict[str, str]:
-        names = set(request.POST) | set(request.FILES)
-        if unknown := sorted(names - {*FILE_FIELDS, "source", "corpus"}):
-            raise serializers.ValidationError(
-                {name[:100]: ["There is no such field."] for name in unknown[:10]}
-            )
-        serializer = UploadSerializer(
-            data={name: request.POST[name] for name in ("source", "corpus") if name in request.POST}
-        )
+        refuse_unknown({*request.POST, *request.FILES}, {*FILE_FIELDS, "source", "corpus"})
+        told = {name: request.POST[name] for name in ("source", "corpus") if name in request.POST}
+        serializer = UploadSerializer(data=told, partial=True)  # files are looked at one by one
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
 
@@ -212,15 +217,16 @@ class SourceQuery:
         return mine.select_related("corpus")
 
 
-class SourceList(SourceQuery, generics.ListAPIView[Source]):
+class SourceList(SourceQuery, Strict, generics.ListAPIView[Source]):
     """Where documents come from, newest first."""
 
     needs = Power.ADMIN_READ, Power.INGEST
     serializer_class = OriginSerializer
+    query_class = PageQuery
     permission = "documents.view_source"
 
 
-class SourceSync(SourceQuery, generics.GenericAPIView[Any]):
+class SourceSync(SourceQuery, Strict, generics.GenericAPIView[Any]):
     needs = Power.INGEST
     serializer_class = RunSerializer
     permission = "documents.change_source"
@@ -230,8 +236,10 @@ class SourceSync(SourceQuery, generics.GenericAPIView[Any]):
         responses={202: RunSerializer},
         parameters=[OpenApiParameter("source", str, "path", description="Its slug or its id.")],
     )
+    @idempotent
     def post(self, request: Request, source: str) -> Response:
         """Read a source again, in the background. A run that has not begun yet is used again."""
+        take_nothing(request)
         mine = self.get_queryset()
         # A slug may look like a number: the slug goes first.
         found = mine.filter(slug=source).first()
@@ -260,13 +268,14 @@ class RunQuery:
         return runs.select_related("source")
 
 
-class RunList(RunQuery, generics.ListAPIView[IngestionRun]):
+class RunList(RunQuery, Strict, generics.ListAPIView[IngestionRun]):
     """Ingestion runs, newest first."""
 
     serializer_class = RunSerializer
+    query_class = PageQuery
 
 
-class RunDetail(RunQuery, generics.RetrieveAPIView[IngestionRun]):
+class RunDetail(RunQuery, Strict, generics.RetrieveAPIView[IngestionRun]):
     """One ingestion run, how far it is, and its first items: those that failed or wait in front."""
 
     serializer_class = RunDetailSerializer
@@ -279,13 +288,16 @@ class InOrder(CursorPagination):
     max_page_size = 1000
 
 
-@extend_schema(
-    parameters=[OpenApiParameter("outcome", str, enum=IngestionItem.Outcome.values)],
-)
-class RunItems(RunQuery, generics.ListAPIView[IngestionItem]):
+class ItemQuery(PageQuery):
+    outcome = Choice(IngestionItem.Outcome.choices, required=False)
+    page_size = Digits(required=False, min_value=1, max_value=InOrder.max_page_size)
+
+
+class RunItems(RunQuery, Strict, generics.ListAPIView[IngestionItem]):
     """What the run did to each document, in the order in which it did it."""
 
     serializer_class = ItemSerializer
+    query_class = ItemQuery
     pagination_class = InOrder
 
     def get_queryset(self) -> Any:
@@ -293,14 +305,12 @@ class RunItems(RunQuery, generics.ListAPIView[IngestionItem]):
         if getattr(self, "swagger_fake_view", False):
             return IngestionItem.objects.none()
         items = generics.get_object_or_404(runs, pk=self.kwargs["pk"]).items.all()
-        if outcome := self.request.query_params.get("outcome"):
-            if outcome not in IngestionItem.Outcome.values:
-                raise serializers.ValidationError({"outcome": ["There is no such outcome."]})
+        if outcome := self.asked.get("outcome"):
             items = items.filter(outcome=outcome)
         return items
 
 
-class RunAction(RunQuery, generics.GenericAPIView[IngestionRun]):
+class RunAction(RunQuery, Strict, generics.GenericAPIView[IngestionRun]):
     """Something that a run is asked to do."""
 
     needs = Power.INGEST
@@ -317,8 +327,10 @@ class RunCancel(RunAction):
     serializer_class = RunSerializer
 
     @extend_schema(request=None, responses={202: RunSerializer})
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Stop a run at its next document. What was published stays."""
+        take_nothing(request)
         run = self.get_object()
         if not cancel_run(run):
             raise Problem(409, "finished", "The run is finished already.")
@@ -329,10 +341,11 @@ class RunRetry(RunAction):
     serializer_class = RunSerializer
 
     @extend_schema(request=RetrySerializer, responses={202: RunSerializer})
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """A new run over what failed in this one, or over those of it that `keys` names."""
         run = self.get_object()
-        wanted = RetrySerializer(data=request.data or {})
+        wanted = RetrySerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         try:
             again = retry_run(

@@ -8,20 +8,40 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from functools import wraps
 from typing import Any
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from rest_framework.renderers import BaseRenderer
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
 from chat.events import Done, Error, as_json
 from chat.journal.entries import Entry
-from chat.running import told
+from chat.models import Message
+from chat.running import running, told
+from chat.saved import end_of
+from chat.serializers import AnswerSerializer, ProblemSerializer
 from chat.sse import MEDIA_TYPE, event_stream
+from chat.standing import standings
 from chat.turns import Turn
+from chat.views.requests import principal_of
+from documents.idempotency import Resumed
+from documents.kept_requests import KeptRequest
 from documents.problems import problem
+from documents.threads import in_database_thread
 
+ANSWERS: Any = {
+    (201, "application/json"): AnswerSerializer,
+    (200, MEDIA_TYPE): OpenApiResponse(
+        str,
+        description="Events start, stage, sources, delta, citation, claims, and at the "
+        "end exactly one of done and error; see docs/api.md.",
+    ),
+    **dict.fromkeys((404, 409, 422, 429, 500, 502), ProblemSerializer),
+}
 View = Callable[..., HttpResponseBase]
 
 
@@ -43,15 +63,80 @@ class Promise(HttpResponse):
         self.keep = keep
 
 
+class Answering(Resumed):
+    """A view that asks. A request that is sent again is told of the answer that it began."""
+
+    request: Any
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        events = [EventStreamRenderer()] if self.request.method == "POST" else []
+        return [JSONRenderer(), *events]
+
+    def has_begun(self, target: UUID) -> bool:
+        return Message.objects.filter(pk=target).exists()
+
+    def resumed(self, request: Request, target: UUID) -> HttpResponseBase:
+        message = answer_of(request, target)
+        return promised(request, entries_of(message))
+
+
+def answer_of(request: Request, message_id: UUID) -> Message:
+    answers = Message.objects.of(principal_of(request)).filter(role=Message.Role.ASSISTANT)
+    return get_object_or_404(answers.select_related("conversation"), pk=message_id)
+
+
+def entries_of(message: Message, after: int = 0) -> AsyncGenerator[Entry, None]:
+    """What is told of it from now on; of one whose sources were taken back, its end alone."""
+    retold = without_its_events(message)
+    return alone(after, retold) if retold else _followed(message.pk, after)
+
+
 def respond(request: Request, turn: Turn) -> HttpResponseBase:
     """Ask, and answer in the form that the client accepts. The turn begins when this is kept."""
+    kept: KeptRequest | None = request.kept  # type: ignore[attr-defined]
+    if kept is None:
+        return promised(request, told(turn))
+    turn.id = kept.target
+    return promised(request, _once(told(turn), kept))
+
+
+def promised(request: Request, entries: AsyncGenerator[Entry, None]) -> HttpResponseBase:
     as_events = request.accepted_renderer.format == "sse"
     give_back_the_database()
 
     async def keep() -> HttpResponseBase:
-        return await (in_events(told(turn)) if as_events else in_one(told(turn)))
+        return await (in_events(entries) if as_events else in_one(entries))
 
     return Promise(keep)
+
+
+async def _once(
+    entries: AsyncGenerator[Entry, None], kept: KeptRequest
+) -> AsyncGenerator[Entry, None]:
+    """Of a question that was refused nothing is saved: its key may be used again."""
+    async with aclosing(entries):
+        async for entry in entries:
+            if isinstance(entry.event, Error) and entry.event.message_id is None:
+                await in_database_thread(kept.give_back)()
+            yield entry
+
+
+async def _followed(message: UUID, after: int) -> AsyncGenerator[Entry, None]:
+    async with aclosing(running().follow(message, after)) as entries:
+        async for entry in entries:
+            yield entry
+
+
+async def alone(after: int, event: Done | Error) -> AsyncGenerator[Entry, None]:
+    yield Entry(after + 1, event)
+
+
+def without_its_events(message: Message) -> Done | Error | None:
+    """Its last event, if what it showed on the way may not be shown any longer."""
+    if message.status == Message.Status.STREAMING:
+        return None
+    found = standings(message.citations.all(), message.conversation.corpus_id)
+    return end_of(message) if any(one.withheld for one in found.values()) else None
 
 
 def give_back_the_database() -> None:
@@ -65,7 +150,12 @@ def answered(view: View) -> Callable[..., Coroutine[Any, Any, HttpResponseBase]]
     @wraps(view)
     async def asynchronous(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = await sync_to_async(view)(request, *args, **kwargs)
-        return await response.keep() if isinstance(response, Promise) else response
+        if not isinstance(response, Promise):
+            return response
+        kept = await response.keep()
+        for name, value in response.headers.items():  # what the view has said already
+            kept.headers.setdefault(name, value)
+        return kept
 
     return asynchronous
 

@@ -1,28 +1,33 @@
 """The events of an answer, again or still, and its end before its time."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponseBase, JsonResponse
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.serializers import ValidationError
 from rest_framework.views import APIView
 
 from chat.events import Done, Error, as_json
 from chat.journal.entries import Entry
-from chat.models import Conversation, Message
+from chat.models import Message
 from chat.running import running
-from chat.saved import end_of
 from chat.serializers import AnswerSerializer, EventsSerializer, ProblemSerializer
 from chat.sse import event_stream
-from chat.standing import standings
-from chat.views.answers import EventStreamRenderer, Promise, give_back_the_database, refusal
-from chat.views.requests import principal_of
+from chat.views.answers import (
+    EventStreamRenderer,
+    Promise,
+    alone,
+    answer_of,
+    give_back_the_database,
+    refusal,
+    without_its_events,
+)
+from documents.closed import Digits, Query, Strict, take_nothing
 from documents.powers import Power
 from documents.problems import Problem
 
@@ -31,22 +36,23 @@ CANCEL_SECONDS = 5.0  # in which an answer has to end once it was told to
 TOLD_AGAIN = 1.0  # seconds after which another process is told again
 
 
-def answer_of(request: Request, message_id: UUID) -> Message:
-    mine = Conversation.objects.of(principal_of(request))
-    answers = Message.objects.filter(conversation__in=mine, role=Message.Role.ASSISTANT)
-    return get_object_or_404(answers.select_related("conversation"), pk=message_id)
+class EventsQuery(Query):
+    after = Digits(
+        required=False, min_value=0, max_value=10**9 - 1,
+        help_text="The number of the last event that you have.",
+    )  # fmt: skip
 
 
-class MessageEvents(APIView):
+class MessageEvents(Strict, APIView):
     """What happens, or happened, while an answer is written."""
 
     needs = Power.CHAT
+    query_class = EventsQuery
     renderer_classes = [JSONRenderer, EventStreamRenderer]
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("after", int, description="The number of the last event you have."),
-            OpenApiParameter(LAST_EVENT_ID, int, OpenApiParameter.HEADER,
+            OpenApiParameter(LAST_EVENT_ID, str, OpenApiParameter.HEADER, pattern="^[0-9]{1,9}$",
                              description="The same, as browsers send it."),
         ],
         responses={
@@ -54,8 +60,6 @@ class MessageEvents(APIView):
             (200, "text/event-stream"): OpenApiResponse(
                 str, description="The events after that number, as they come, until the last."
             ),
-            (400, "application/problem+json"): ProblemSerializer,
-            (404, "application/problem+json"): ProblemSerializer,
         },
     )  # fmt: skip
     def get(self, request: Request, message_id: UUID) -> HttpResponseBase:
@@ -63,14 +67,14 @@ class MessageEvents(APIView):
 
         Events can be read for JOURNAL_SECONDS after the end; later, the last one alone is told.
         """
-        message, after = answer_of(request, message_id), number_of(request)
-        retold = _without_its_events(message)
+        message, after = answer_of(request, message_id), self.after()
+        retold = without_its_events(message)
         as_events = request.accepted_renderer.format == "sse"
         give_back_the_database()
 
         async def keep() -> HttpResponseBase:
             if as_events:
-                entries = _alone(after, retold) if retold else running().follow(message.pk, after)
+                entries = alone(after, retold) if retold else running().follow(message.pk, after)
                 return event_stream(entries)
             if retold:
                 return in_list([Entry(after + 1, retold)])
@@ -78,8 +82,14 @@ class MessageEvents(APIView):
 
         return Promise(keep)
 
+    def after(self) -> int:
+        told = self.request.headers.get(LAST_EVENT_ID, "0")
+        if not (told.isascii() and told.isdigit() and len(told) < 10):
+            raise ValidationError({LAST_EVENT_ID: ["A whole number, 0 or more."]})
+        return int(self.asked.get("after", told))
 
-class MessageCancel(APIView):
+
+class MessageCancel(Strict, APIView):
     """The end of an answer before its time."""
 
     needs = Power.CHAT
@@ -88,13 +98,12 @@ class MessageCancel(APIView):
         request=None,
         responses={
             200: AnswerSerializer,
-            (404, "application/problem+json"): ProblemSerializer,
-            (409, "application/problem+json"): ProblemSerializer,
-            (503, "application/problem+json"): ProblemSerializer,
+            **dict.fromkeys((409, 502), ProblemSerializer),
         },
     )
     def post(self, request: Request, message_id: UUID) -> HttpResponseBase:
         """Stop the model. What was shown is kept, with the status `cancelled`."""
+        take_nothing(request)
         message = answer_of(request, message_id)
         if message.status != Message.Status.STREAMING:
             raise Problem(409, "finished", "This answer has ended already.")
@@ -109,13 +118,6 @@ class MessageCancel(APIView):
             return refusal(Error("not_stopped", "It has not ended yet; try again.", 503, 1))
 
         return Promise(keep)
-
-
-def number_of(request: Request) -> int:
-    told = request.query_params.get("after", request.headers.get(LAST_EVENT_ID, "")) or "0"
-    if not (told.isascii() and told.isdigit() and len(told) < 10):
-        raise Problem(400, "bad_event_number", f"{LAST_EVENT_ID} and `after` are 0 or more.")
-    return int(told)
 
 
 def in_list(entries: list[Entry]) -> JsonResponse:
@@ -140,15 +142,3 @@ async def _stopped(message: UUID) -> Done | Error | None:
         except TimeoutError:
             continue
     return None
-
-
-def _without_its_events(message: Message) -> Done | Error | None:
-    """Its last event, if what it showed on the way may not be shown any longer."""
-    if message.status == Message.Status.STREAMING:
-        return None
-    found = standings(message.citations.all(), message.conversation.corpus_id)
-    return end_of(message) if any(one.withheld for one in found.values()) else None
-
-
-async def _alone(after: int, event: Done | Error) -> AsyncGenerator[Entry, None]:
-    yield Entry(after + 1, event)

@@ -19,22 +19,24 @@ from chat.serializers import (
 )
 from chat.turns import passage_json
 from chat.views.requests import count, principal_of
+from documents.closed import Strict
 from documents.index.base import IndexUnavailable
 from documents.models import Corpus
 from documents.powers import Power
 from documents.problems import Problem
 
 
-class SearchView(APIView):
+class SearchView(Strict, APIView):
     """Retrieval alone: what an answer would be written from."""
 
     needs = Power.SEARCH
 
     @extend_schema(
         request=SearchSerializer,
-        responses={200: SearchResultSerializer, 404: ProblemSerializer, 503: ProblemSerializer},
+        responses={200: SearchResultSerializer, 404: ProblemSerializer, 429: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
+        """Search. The passages that an answer would be written from, best first."""
         body = SearchSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         asked = body.validated_data

@@ -11,18 +11,19 @@ from rest_framework.views import APIView
 from chat.auth import visitors
 from chat.serializers import ProblemSerializer
 from chat.views.requests import count, principal_of
+from documents.closed import Closed, Slug, Strict, Text
 from documents.models import Corpus
 from documents.powers import Power
 from documents.problems import Problem
 
 
-class NewVisitorTokenSerializer(serializers.Serializer[Any]):
-    token = serializers.CharField(
+class NewVisitorTokenSerializer(Closed):
+    token = Text(
         required=False, max_length=visitors.LONGEST,
         help_text="The last one, to stay the same visitor; also one that expired a day ago.",
     )  # fmt: skip
     corpora = serializers.ListField(
-        child=serializers.SlugField(max_length=50), required=False, min_length=1, max_length=50,
+        child=Slug(), required=False, min_length=1, max_length=50,
         help_text="Fewer than the key has: what this page is about.",
     )  # fmt: skip
 
@@ -34,7 +35,7 @@ class VisitorTokenSerializer(serializers.Serializer[Any]):
     renewed = serializers.BooleanField(help_text="Whether it is the visitor of the old token.")
 
 
-class VisitorTokens(APIView):
+class VisitorTokens(Strict, APIView):
     """For a publishable key, on one of its pages."""
 
     needs = Power.MINT

@@ -141,7 +141,7 @@ async def test_a_number_that_is_none_is_refused(corpus, after):
 
     reply = await reader.get(f"/api/v1/messages/{done['message_id']}/events/?after={after}")
 
-    assert (reply.status_code, reply.json()["code"]) == (400, "bad_event_number")
+    assert (reply.status_code, reply.json()["code"]) == (400, "invalid")
 
 
 async def test_foreign_answers_and_missing_ones_look_the_same(held_open):

@@ -69,18 +69,18 @@ def test_without_a_style_they_come_as_they_are_stored(reader):
 
 def test_an_unknown_style_is_refused_with_the_names_of_all(reader):
     reply = in_style(reader, "mla")
-    assert (reply.status_code, reply.json()["code"]) == (400, "unknown_style")
-    assert "apa, bibtex, csl-json, ieee" in reply.json()["detail"]
+    assert (reply.status_code, reply.json()["code"]) == (400, "invalid")
+    assert "apa, bibtex, csl-json, ieee" in str(reply.json()["errors"]["style"])
 
 
-@pytest.mark.parametrize("style", ["apa", ""])
-def test_those_of_somebody_else_look_like_missing_ones(reader, style):
+@pytest.mark.parametrize("asked", [{"style": "apa"}, {}])
+def test_those_of_somebody_else_look_like_missing_ones(reader, asked):
     _client, address = reader
     stranger = Client()
     stranger.force_login(User.objects.create_user("stranger"))
 
-    foreign = stranger.get(address, {"style": style})
-    missing = stranger.get(f"/api/v1/messages/{uuid4()}/citations/", {"style": style})
+    foreign = stranger.get(address, asked)
+    missing = stranger.get(f"/api/v1/messages/{uuid4()}/citations/", asked)
 
     assert (foreign.status_code, foreign.json()) == (missing.status_code, missing.json())
     assert foreign.status_code == 404

@@ -60,7 +60,8 @@ async def test_a_conversation_can_be_renamed_and_deleted_with_everything_in_it(c
     renamed = await client.patch(url, {"title": "Lamps"}, content_type=JSON, headers=headers)
     gone = await client.delete(url, headers=headers)
 
-    assert (renamed.json()["title"], gone.status_code) == ("Lamps", 204)
+    assert (renamed.json()["title"], gone.status_code) == ("Lamps", 200)
+    assert gone.json()["messages"] == 2 and gone.json()["citations"] and gone.json()["claims"]
     assert not await Message.objects.aexists()
 
 
