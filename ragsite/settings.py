@@ -71,6 +71,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "documents.request_ids.RequestIds",
     "django.middleware.security.SecurityMiddleware",
     "chat.auth.origins.Cors",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -499,7 +500,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["documents.permissions.HasDeclaredPower"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["documents.parsers.ShallowJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "documents.openapi.Described",
     "DEFAULT_PAGINATION_CLASS": "documents.pagination.NewestFirst",
     "PAGE_SIZE": 50,
     "EXCEPTION_HANDLER": "documents.problems.problem_response",
@@ -512,6 +513,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "documents.openapi.complete",
+    ],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": False,
     "ENUM_NAME_OVERRIDES": {
         "TrustTier": "documents.models.TrustTier",
         "RunStatus": "ingestion.models.IngestionRun.Status",
@@ -541,10 +548,12 @@ CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/(api/|v1/|mcp(/|$))"
 CORS_ALLOW_CREDENTIALS = False
 CORS_ALLOW_HEADERS = [
-    "accept", "authorization", "content-type", "idempotency-key", "last-event-id", "if-none-match",
-    "mcp-protocol-version", "mcp-session-id", "x-request-id", "x-visitor-token",
+    "accept", "authorization", "content-type", "idempotency-key", "if-match", "if-none-match",
+    "last-event-id", "mcp-protocol-version", "mcp-session-id", "x-request-id", "x-visitor-token",
 ]  # fmt: skip
-CORS_EXPOSE_HEADERS = ["ETag", "Location", "Mcp-Session-Id", "Retry-After", "X-Request-ID"]
+CORS_EXPOSE_HEADERS = [
+    "ETag", "Idempotency-Replayed", "Location", "Mcp-Session-Id", "Retry-After", "X-Request-ID",
+]  # fmt: skip
 CORS_PREFLIGHT_MAX_AGE = 600
 
 
