@@ -25,7 +25,7 @@ def issuer():
 
 
 @pytest.fixture
-def accepting(settings, issuer, transactional_db):
+def accepting(settings, issuer, db):
     settings.BETTER_AUTH_URL = issuer.url
     settings.BETTER_AUTH_ISSUER, settings.BETTER_AUTH_AUDIENCE = ISSUER, AUDIENCE
     corpus("open", public=True)
@@ -104,6 +104,7 @@ def test_an_address_that_is_none_is_not_shown(accepting, email):
     assert Account.objects.get().email in ("", "a" * 254)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_many_requests_at_once_make_one_user(accepting):
     claims = Claims(ISSUER, "ada", None, "ada@example.org")
 

@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from chat.auth import origins
 from chat.models import ApiKey
 from tests.chat.auth.keys import PAGE, TOKENS, ago, by_key, make_key, publishable
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+committed = pytest.mark.django_db(transaction=True)  # other keys count from the commit on
 EVIL = "https://evil.example"
 DOCUMENTS = "/api/v1/documents/"
 ALLOW = "Access-Control-Allow-Origin"
@@ -55,6 +57,7 @@ def test_only_the_api_can_be_read_from_elsewhere(client, path):
     assert ALLOW not in client.get(path, headers={"origin": PAGE})
 
 
+@committed
 @pytest.mark.parametrize(
     "change",
     [{"revoked": True}, {"suspended": True}, {"expiry_date": ago(seconds=1)}],
@@ -88,9 +91,8 @@ def test_a_request_of_no_page_asks_nothing(client, monkeypatch):
     assert client.get("/api/v1/health/live/").status_code == 200
 
 
+@committed
 def test_while_the_database_is_away_what_was_known_counts(monkeypatch):
-    from django.db import OperationalError
-
     publishable()
     assert origins.may_read(PAGE)
     make_key()

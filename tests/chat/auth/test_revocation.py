@@ -17,7 +17,8 @@ from documents.models import Corpus
 from documents.powers import Power
 from tests.chat.auth.keys import ago, by_key, by_visitor, corpus, make_key, minted, publishable
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+committed = pytest.mark.django_db(transaction=True)  # the revision changes with a commit
 CONVERSATIONS = "/api/v1/conversations/"
 
 
@@ -178,6 +179,7 @@ def test_a_key_works_whoever_s_browser_it_is_in(ben, browser, private):
 # Who is told
 
 
+@committed
 def test_the_revision_changes_with_whatever_takes_access_away(ben, browser, private, open_corpus):
     key, _ = make_key(private)
     group = Group.objects.create(name="readers")
@@ -198,6 +200,7 @@ def test_the_revision_changes_with_whatever_takes_access_away(ben, browser, priv
         assert revision() != before, number
 
 
+@committed
 def test_a_sign_in_and_the_use_of_a_key_change_nothing(ben, private):
     before = revision()
     browser = Client()
@@ -209,6 +212,7 @@ def test_a_sign_in_and_the_use_of_a_key_change_nothing(ben, private):
     assert (before, made) == (with_key_before, revision())
 
 
+@committed
 def test_it_is_told_when_the_change_can_be_seen(ben):
     from django.db import transaction
 
