@@ -1,4 +1,4 @@
-"""API keys in the admin: made, shown once, narrowed, suspended, revoked."""
+"""API keys in the admin: made, shown once, narrowed, suspended, revoked. Accounts elsewhere."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey
 
 from chat.auth.plans import STANDARD, plan_named, plan_names
-from chat.models import ApiKey
+from chat.models import Account, ApiKey
 from documents.powers import GIVEN, Power
 
 admin.site.unregister(APIKey)  # the library's own, which knows no corpora
@@ -66,3 +66,26 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     @admin.display(description=_("scopes"))
     def may(self, key: ApiKey) -> str:
         return ", ".join(sorted(key.granted))
+
+
+@admin.register(Account)
+class AccountAdmin(admin.ModelAdmin):
+    """Who came from the sign-in server. To suspend somebody, or to give rights: open the user."""
+
+    list_display = ("__str__", "issuer", "subject", "user", "is_active", "created_at")
+    list_filter = ("issuer", "user__is_active")
+    list_select_related = ("user",)
+    search_fields = ("email", "subject", "user__username")
+
+    @admin.display(description=_("active"), boolean=True, ordering="user__is_active")
+    def is_active(self, account: Account) -> bool:
+        return account.user.is_active
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # it would come back as another user; delete or suspend that

@@ -159,3 +159,13 @@ def test_tokens_and_keys_are_told_apart(accepting, client):
     assert client.get(CONVERSATIONS, headers=bearer(secret)).status_code == 200
     wrong = {"authorization": f"Api-Key {accepting.token()}"}
     assert client.get(CONVERSATIONS, headers=wrong).status_code == 401
+
+
+def test_the_admin_finds_the_user_of_an_account(accepting, admin_client):
+    principal(accepting.token())
+    user = Account.objects.get().user
+    page = admin_client.get("/admin/chat/account/?q=ada@example.org").content.decode()
+    assert user.username in page and "ada@example.org" in page
+    assert admin_client.get("/admin/chat/account/add/").status_code == 403
+    address = f"/admin/chat/account/{Account.objects.get().pk}/delete/"
+    assert admin_client.post(address, {"post": "yes"}).status_code == 403

@@ -7,7 +7,11 @@ import time
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
+from chat.auth.better_auth import BadToken, verified
 from chat.models import Account
 from documents.models import Corpus
 from tests.better_auth.issuer import AUDIENCE, ISSUER, Issuer, Key, encoded
@@ -230,3 +234,19 @@ def test_nobody_is_asked_about_an_algorithm_that_is_not_listed(settings, client)
 def test_without_a_server_no_token_is_accepted(client):
     reply = answer(client, good())
     assert (reply.status_code, "sign-in server" in reply.json()["detail"]) == (401, True)
+
+
+JUNK = st.one_of(
+    st.binary(max_size=60).map(encoded),
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=9),
+        lambda inner: st.dictionaries(st.sampled_from(["alg", "kid", "typ", "x"]), inner),
+    ).map(encoded),
+)
+
+
+@examples(max_examples=300, deadline=None)
+@given(st.one_of(st.text(), st.lists(JUNK, max_size=4).map(".".join)))
+def test_whatever_comes_is_refused_in_one_way(junk):
+    with pytest.raises(BadToken):
+        verified(junk)

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from chat.auth import last_used
-from chat.auth.authentication import InvalidCredential, principal_for
+from chat.auth.authentication import InvalidCredential, headers_of, principal_for
 from chat.limits import TooManyQuestions, admit
 from chat.models import ApiKey
 from documents.powers import Power
@@ -105,6 +105,15 @@ def test_a_key_and_a_visitor_token_together_are_refused(client):
     _, secret = make_key()
     answer = client.get(SEARCHES, headers=by_key(secret, **{"x-visitor-token": "x"}))
     assert (answer.status_code, "one credential" in answer.json()["detail"]) == (401, True)
+
+
+def test_headers_that_come_twice_are_both():
+    _, secret = make_key()
+    pair = (b"Authorization", f"Api-Key {secret}".encode())
+    assert principal_for(headers=headers_of([pair]), user=None, address="").may("chat")
+    with pytest.raises(InvalidCredential):
+        principal_for(headers=headers_of([pair, pair]), user=None, address="")
+    assert headers_of([(b"Cookie", b"a=1"), (b"cookie", b"b=2")]) == {"cookie": "a=1; b=2"}
 
 
 # Where
