@@ -24,6 +24,7 @@ from tests.databases import SERVER, THROUGH_POOLER, reached_at
 from tests.live import running_server
 from tests.standins.fixtures import *  # noqa: F403
 from tests.standins.pgbouncer import PgBouncer
+from tests.standins.proxy import FaultProxy
 
 PAGES = {
     "index.md": "# Lighthouse\n\nLighthouse keeps a log of every ship that passes the coast.\n",
@@ -171,3 +172,10 @@ def server(transactional_db: None) -> Iterator[str]:
     """Address of the real server, running on the test's database."""
     with running_server() as address:
         yield address
+
+
+@pytest.fixture
+def network(server: str) -> Iterator[FaultProxy]:
+    """Between that server and clients that lose their connections when a test says so."""
+    with FaultProxy("127.0.0.1", int(server.rsplit(":", 1)[1])) as proxy:
+        yield proxy

@@ -1,0 +1,118 @@
+"""The JavaScript client in Node: by itself, and against the running server."""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import fields
+from typing import get_args
+
+import pytest
+
+from chat import events
+from chat.models import ApiKey, Message
+from tests.clients.models import says, slowly
+from tests.processes import ROOT
+from tests.standins.proxy import Trouble
+
+FOLDER = ROOT / "clients" / "javascript"
+LONG = "The lamp turns once in twelve seconds, as it has done for years [{marker:1}]."
+WORD = r"[a-z_]+"
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    found = shutil.which("node")
+    if found is None:
+        assert not os.environ.get("CI"), "CI must have Node"
+        pytest.skip("no Node on this machine")
+    return found
+
+
+def run(node: str, *arguments: str, **variables: str) -> None:
+    done = subprocess.run(
+        [node, "--test", *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=60,
+        env={"PATH": os.environ["PATH"], **variables},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^# pass [1-9]", done.stdout, re.MULTILINE), done.stdout
+
+
+def scenario(node: str, name: str, url: str, **more: str) -> None:
+    run(node, f"--test-name-pattern=^{name}$", "tests/server.test.js", RAGSITE_URL=url, **more)
+
+
+def test_streams_and_sockets_are_read_as_they_come(node):
+    run(node, "tests/parsing.test.js", "tests/socket.test.js")
+
+
+def test_its_types_of_events_are_those_of_the_server():
+    script = (FOLDER / "src" / "ragsite.js").read_text()
+    types = (FOLDER / "src" / "ragsite.d.ts").read_text()
+    ours = {kind.type: {field.name for field in fields(kind)} for kind in get_args(events.Event)}
+    bodies = {
+        name: (base, set(re.findall(rf"({WORD}):", body)))
+        for name, base, body in re.findall(
+            r"export interface (\w+)(?: extends (\w+))? \{(.*?)\}", types, re.DOTALL
+        )
+    }
+
+    known = re.search(r"KINDS = \[(.*?)\]", script)[1]
+    assert set(re.findall(WORD, known)) == ours.keys()
+    told = {}
+    for name, (base, names) in bodies.items():
+        body = re.search(rf"interface {name}\b.*?\{{ ?type: \"({WORD})\"", types.replace("\n ", ""))
+        if "type" in names and body:
+            told[body[1]] = (names | (bodies[base][1] if base else set())) - {"type"}
+    assert told == ours
+
+
+def test_the_client_is_small_and_leaves_the_page_as_strict_as_it_is():
+    script = (FOLDER / "src" / "ragsite.js").read_text()
+
+    assert len(script.encode()) < 20_000
+    assert not re.search(
+        r"\beval\(|new Function|innerHTML|document\.|^import ", script, re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize("name", ["ask", "search", "stream"])
+def test_it_does_its_main_job(corpus, server, node, name):
+    scenario(node, name, server)
+
+
+def test_it_shows_its_credential_and_makes_a_refused_one_anew(corpus, server, node):
+    key, secret = ApiKey.objects.create_key(name="shop")
+    key.corpora.add(corpus)
+
+    scenario(node, "credentials", server, RAGSITE_KEY=secret)
+
+
+@pytest.mark.parametrize("name", ["resume", "cancel"])
+def test_an_answer_that_is_being_written_is_resumed_and_cancelled(
+    corpus, server, node, name, monkeypatch
+):
+    says(monkeypatch, slowly(LONG))
+
+    scenario(node, name, server)
+
+
+def test_a_stream_that_is_cut_again_and_again_tells_each_event_once(
+    corpus, network, node, monkeypatch
+):
+    says(monkeypatch, slowly(LONG))
+    # The first connection also carries the new conversation.
+    network.next(*[Trouble("reset", after=size) for size in (3600, 700, 1, 650, 640)])
+
+    scenario(node, "stream", network.url)
+
+    assert network.accepted >= 6
+    assert Message.objects.filter(role="assistant").count() == 1
+
+
+def test_a_server_that_stays_away_is_an_error_in_the_end(corpus, network, node):
+    network.always = Trouble("refuse")
+
+    scenario(node, "away", network.url)
+
+    assert network.accepted == 2
