@@ -33,7 +33,7 @@ lint: install-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 types: install-dev
-	$(BIN)/mypy
+	$(BIN)/mypy && $(BIN)/mypy --config-file clients/python/pyproject.toml clients/python/src
 
 imports: install-dev
 	$(BIN)/lint-imports

@@ -116,6 +116,8 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
+# The chat page speaks through the client that others install: docs/decisions/0037.
+STATICFILES_DIRS = [("ragsite", BASE_DIR / "clients" / "javascript" / "src")]
 # Serve straight from the apps: `make demo` needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG

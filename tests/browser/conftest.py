@@ -13,6 +13,11 @@ OPTIONS = (
 ).split()
 
 
+def is_ours(message) -> bool:
+    """A connection that is not there is the network's; what the page makes of it is tested."""
+    return message.type == "error" and not message.text.startswith("WebSocket connection to")
+
+
 @pytest.fixture
 def page(server: str) -> Iterator["object"]:
     """A fresh page at the server's address; fails the test if the page logged an error."""
@@ -28,7 +33,7 @@ def page(server: str) -> Iterator["object"]:
         page = browser.new_page(base_url=server)
         problems: list[str] = []
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+        page.on("console", lambda m: problems.append(m.text) if is_ours(m) else None)
         yield page
         browser.close()
     os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")

@@ -116,17 +116,18 @@ def test_the_section_behind_a_citation_is_found_on_the_page(transactional_db, si
     assert section.inner_text(":target").startswith("The lamp turns once in twelve seconds.")
 
 
-def test_a_visit_that_has_expired_is_told_once(corpus, page, server):
-    page.goto("/")
+def test_a_visit_that_has_expired_is_told_once(corpus, page, network):
+    page.goto(network.url)
     page.wait_for_selector("#corpus option", state="attached")
-    page.context.add_cookies([{"name": "visitor", "value": "expired", "url": server}])
+    page.context.add_cookies([{"name": "visitor", "value": "expired", "url": network.url}])
     sockets = []
     page.on("websocket", lambda socket: sockets.append(socket))
 
-    page.evaluate("socket.close()")
+    network.cut_all()
     page.wait_for_selector('#status:has-text("expired")')
     page.wait_for_timeout(3000)
 
     assert page.inner_text("#status") == "Your visit has expired; reload the page."
+    assert not page.is_visible("#away")
     assert len(sockets) == 1
     assert page.locator(".problem").count() == 0
