@@ -11,6 +11,7 @@ import pytest
 
 from chat import events
 from chat.models import ApiKey, Message
+from tests.chat.auth.keys import PAGE, publishable
 from tests.clients.models import says, slowly
 from tests.processes import ROOT
 from tests.standins.proxy import Trouble
@@ -76,9 +77,8 @@ def test_the_client_is_small_and_leaves_the_page_as_strict_as_it_is():
     )
 
 
-@pytest.mark.parametrize("name", ["ask", "search", "stream"])
-def test_it_does_its_main_job(corpus, server, node, name):
-    scenario(node, name, server)
+def test_it_does_its_main_job(corpus, server, node):
+    scenario(node, "(ask|search|stream)", server)
 
 
 def test_it_shows_its_credential_and_makes_a_refused_one_anew(corpus, server, node):
@@ -88,13 +88,21 @@ def test_it_shows_its_credential_and_makes_a_refused_one_anew(corpus, server, no
     scenario(node, "credentials", server, RAGSITE_KEY=secret)
 
 
-@pytest.mark.parametrize("name", ["resume", "cancel"])
+def test_a_publishable_key_makes_tokens_and_renews_them_for_the_same_visitor(
+    corpus, server, node, settings
+):
+    settings.VISITOR_TOKEN_MINUTES = 0.5  # over so soon that each request has its own
+    _, secret = publishable(corpus)
+
+    scenario(node, "publishable", server, RAGSITE_KEY=secret, RAGSITE_ORIGIN=PAGE)
+
+
 def test_an_answer_that_is_being_written_is_resumed_and_cancelled(
-    corpus, server, node, name, monkeypatch
+    corpus, server, node, monkeypatch
 ):
     says(monkeypatch, slowly(LONG))
 
-    scenario(node, name, server)
+    scenario(node, "(resume|cancel)", server)
 
 
 def test_a_stream_that_is_cut_again_and_again_tells_each_event_once(

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import time
 from dataclasses import fields
 from typing import get_args
 
@@ -24,6 +25,7 @@ from ragsite_client import (
     Unauthorized,
 )  # fmt: skip
 from ragsite_client.events import KINDS, event_of
+from tests.chat.auth.keys import PAGE, publishable
 from tests.clients.models import Gate, says, slowly
 from tests.standins.proxy import Trouble
 
@@ -195,6 +197,23 @@ def test_a_token_that_was_refused_is_made_once_more(corpus, server):
         client.ask(LAMP, corpus="lighthouse")
 
     assert len(made) == 2
+
+
+def test_a_publishable_key_makes_tokens_and_renews_them_for_the_same_visitor(
+    corpus, server, settings
+):
+    settings.VISITOR_TOKEN_MINUTES = 0.5  # over so soon that each request has its own
+    _, secret = publishable(corpus)
+
+    with Client(server, publishable_key=secret, origin=PAGE) as client:
+        done = client.ask(LAMP, corpus="lighthouse")
+        first = client.visitor_token
+        time.sleep(1.1)  # a token of the same second is the same
+        listed = [one["id"] for one in client.conversations.list()]
+
+    assert "twelve seconds" in done.text
+    assert listed == [done.conversation_id]
+    assert client.visitor_token != first
 
 
 # Connections that are lost

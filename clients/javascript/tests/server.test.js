@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ApiError, Client, ConnectionLost } from "../src/ragsite.js";
 
-const { RAGSITE_URL: url, RAGSITE_KEY: apiKey } = process.env;
+const { RAGSITE_URL: url, RAGSITE_KEY: apiKey, RAGSITE_ORIGIN: origin } = process.env;
 const LAMP = "How often does the lamp turn?";
 const on = { skip: url ? false : "no RAGSITE_URL" };
 
@@ -90,6 +90,15 @@ test("credentials", on, async () => {
   await assert.rejects(new Client(url, { bearer: () => { made++; return "none"; } }).search("lamp", { corpus: "lighthouse" }),
     { status: 401 });
   assert.equal(made, 2);
+});
+
+test("publishable", on, async () => {
+  const client = new Client(url, { publishableKey: apiKey, origin });
+  const done = await client.ask(LAMP, { corpus: "lighthouse" });
+  const first = client.visitorToken;
+  await new Promise((resolve) => setTimeout(resolve, 1100)); // a token of the same second is the same
+  assert.deepEqual((await all(client.conversations.list())).map((one) => one.id), [done.conversation_id]);
+  assert.notEqual(client.visitorToken, first);
 });
 
 test("away", on, async () => {

@@ -10,6 +10,7 @@ from ragsite_client.shapes import Conversation
 AUTHORIZATION = "Authorization"
 VISITOR_TOKEN = "X-Visitor-Token"  # noqa: S105 - a name
 EARLY = timedelta(seconds=60)  # before its end a token is renewed
+LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 class Credential(Protocol):
@@ -74,7 +75,7 @@ class Publishable(Visitor):
     def __init__(self, key: str, origin: str, token: str = "") -> None:
         super().__init__(token)
         self.key, self.origin = key, origin
-        self._until = datetime.min.replace(tzinfo=UTC)
+        self._until = LONG_AGO
 
     def headers(self) -> Plan[dict[str, str]]:
         if datetime.now(UTC) > self._until - EARLY:
@@ -82,7 +83,7 @@ class Publishable(Visitor):
         return {VISITOR_TOKEN: self.token, "Origin": self.origin}
 
     def renewed(self) -> bool:
-        self._until = datetime.min.replace(tzinfo=UTC)
+        self._until = LONG_AGO
         return True
 
     def _mint(self) -> Plan[None]:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from ragsite_client.answers import Answer
 from ragsite_client.attempts import Attempts
 from ragsite_client.credentials import Credential
-from ragsite_client.errors import ConnectionLost
+from ragsite_client.errors import ApiError, ConnectionLost
 from ragsite_client.events import Done, event_of
 from ragsite_client.plans import Open, Plan, Read, Reply, Request, Send, Tell, Telling, Wait
 from ragsite_client.shapes import Body, Conversation, Filters, Selection
@@ -153,8 +153,8 @@ class Protocol:
         try:
             headers = yield from self.credential.headers()
             reply: Reply = yield step(request.with_headers(headers))
-        except ConnectionLost as lost:
-            yield Wait(attempts.after(lost))
+        except (ConnectionLost, ApiError) as error:  # of the credential, too
+            yield Wait(attempts.after(error))
             return None
         if reply.error is None:
             return reply
