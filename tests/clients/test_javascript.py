@@ -44,7 +44,7 @@ def scenario(node: str, name: str, url: str, **more: str) -> None:
 
 
 def test_streams_and_sockets_are_read_as_they_come(node):
-    run(node, "tests/parsing.test.js", "tests/socket.test.js")
+    run(node, "tests/parsing.test.js", "tests/requests.test.js", "tests/socket.test.js")
 
 
 def test_its_types_of_events_are_those_of_the_server():

@@ -136,7 +136,7 @@ class Protocol:
                 yield Wait(attempts.after(lost))
 
     def _tell(self, answer: Answer, attempts: Attempts, number: str, data: str) -> Telling:
-        if not data or not number.isdigit() or int(number) <= answer.last_event_id:
+        if not number.isdigit() or int(number) <= answer.last_event_id:
             return  # a comment, or an event that was told before
         attempts.begin_anew()
         event = event_of(json.loads(data))
