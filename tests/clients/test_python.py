@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import time
 from dataclasses import fields
 from typing import get_args
@@ -27,6 +28,7 @@ from ragsite_client import (
 from ragsite_client.events import KINDS, event_of
 from tests.chat.auth.keys import PAGE, publishable
 from tests.clients.models import Gate, says, slowly
+from tests.processes import ROOT
 from tests.standins.proxy import Trouble
 
 LAMP = "How often does the lamp turn?"
@@ -109,6 +111,16 @@ def test_a_stream_tells_the_events_and_adds_them_up(client):
     assert text_of(told) == stream.answer.text == told[-1].text
     assert stream.answer.citations == told[-1].citations
     assert stream.answer.conversation_id == told[0].conversation_id
+
+
+def test_the_example_of_the_handbook_works(corpus, server, capsys):
+    page = (ROOT / "docs" / "handbook" / "integrate" / "clients.md").read_text()
+    example = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
+    example = example.replace("http://127.0.0.1:8000", server).replace("handbook", "lighthouse")
+
+    exec(example.replace("What is the evidence gate?", LAMP), {})
+
+    assert "twelve seconds" in capsys.readouterr().out
 
 
 async def test_the_asynchronous_client_does_the_same(corpus, server):

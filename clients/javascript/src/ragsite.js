@@ -125,8 +125,8 @@ export class Client {
       messages: (id) => this.#rows(`${path(id)}messages/`),
       export: async (id, format = "json") => {
         const accept = format === "markdown" ? "text/markdown" : undefined;
-        const reply = await this.#send(request("GET", `${path(id)}export/?format=${format}`, { accept }));
-        return accept ? reply.text() : reply.json();
+        const said = await this.#send(request("GET", `${path(id)}export/?format=${format}`, { accept }));
+        return accept ? said : JSON.parse(said);
       },
     };
   }
@@ -134,7 +134,7 @@ export class Client {
   /** The whole answer, when it is complete. With a corpus, in a new conversation. */
   async ask(question, { corpus, conversation, signal, ...around } = {}) {
     const path = await this.#messages(corpus, conversation);
-    return (await this.#send(request("POST", path, { body: { question, ...around }, signal }))).json();
+    return JSON.parse(await this.#send(request("POST", path, { body: { question, ...around }, signal })));
   }
 
   /** The events of an answer, each once; a connection that is lost is made again. */
@@ -220,8 +220,7 @@ export class Client {
   }
 
   async #json(method, path, body) {
-    const reply = await this.#send(request(method, path, { body }));
-    return reply.status === 204 ? null : reply.json();
+    return JSON.parse((await this.#send(request(method, path, { body }))) || "null");
   }
 
   /** Sent until it is answered. A POST has a key, by which the server does it once. */
@@ -229,7 +228,11 @@ export class Client {
     const attempts = new Attempts(this.#options);
     for (;;) {
       const reply = await this.#try(what, attempts);
-      if (reply) return reply;
+      try {
+        if (reply) return await reply.text();
+      } catch (error) {
+        await attempts.after(lost(error, what.init.signal));
+      }
     }
   }
 

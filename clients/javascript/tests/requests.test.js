@@ -39,6 +39,13 @@ test("a question whose answer was lost is sent again with the same key, until it
   assert.ok(waits.includes(2000));
 });
 
+test("an answer that was cut off in its middle is asked for again", async () => {
+  const cut = new ReadableStream({ start(controller) { controller.error(new TypeError("terminated")); } });
+  const { asked, fetch } = server(new Response(cut, { status: 201 }), json(DONE, 201));
+  assert.equal((await new Client("https://server", { fetch }).ask("Why?", { conversation: "c" })).text, "one two");
+  assert.equal(asked[0].headers["Idempotency-Key"], asked[1].headers["Idempotency-Key"]);
+});
+
 test("two questions have two keys, and what is only read has none", async () => {
   const { asked, fetch } = server(json(DONE, 201), json(DONE, 201), json({}));
   const client = new Client("https://server", { fetch });
