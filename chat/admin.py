@@ -1,10 +1,13 @@
 """Conversations with their citations, read-only; the models that write."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.functional import Promise
@@ -12,13 +15,17 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from chat import trace
+from chat import (
+    people_admin,  # noqa: F401 - registers itself
+    trace,
+)
 from chat.auth import admin as _credentials  # noqa: F401 - registers them
 from chat.evaluation import admin as _question_sets  # noqa: F401 - registers them
 from chat.evaluation.collecting import Collecting, collects, of_conversations, of_messages
 from chat.models import AnswerModel, Citation, Conversation, Feedback, Message
 from chat.providers import models_asked
 from chat.standing import Standing, standings
+from documents.audit import Action, record
 from documents.budgets import is_free
 from documents.models import Chunk
 from documents.providers import breaker
@@ -39,12 +46,56 @@ STATES: dict[str, Any] = {
 }
 
 
-class ReadOnly(Collecting):
+class Confidential(Collecting):
+    """What people asked. Seen by whoever has the permission made for that, and it is put on record
+    before anything is shown."""
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_read(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and may_read(request)
+
+    def has_collect_permission(self, request: HttpRequest) -> bool:
+        return super().has_collect_permission(request) and may_read(request)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        if may_read(request):
+            record(Action.CONVERSATIONS_LISTED, target=str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, extra_context)
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
+        if may_read(request) and (found := self.get_object(request, unquote(object_id))):
+            _on_record(Action.CONVERSATION_READ, self.conversations_of([found]))
+        return super().change_view(request, object_id, *args, **kwargs)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.delete_queryset(request, self.model._default_manager.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            _on_record(Action.CONVERSATION_DELETED, self.conversations_of(queryset))
+            super().delete_queryset(request, queryset)
+
+    def conversations_of(self, rows: Iterable[Any]) -> list[Conversation]:
+        raise NotImplementedError
+
+
+def may_read(request: HttpRequest) -> bool:
+    return request.user.has_perm("chat.read_conversations")
+
+
+def _on_record(action: Action, conversations: Iterable[Conversation]) -> None:
+    """Each one by itself: "who has read this one?" is what will be asked."""
+    for conversation in {row.pk: row for row in conversations}.values():
+        record(action, target=f"conversation:{conversation.pk}", corpus=conversation.corpus,
+               owner=conversation.owner)  # fmt: skip
 
 
 class MessageInline(admin.StackedInline):
@@ -60,6 +111,9 @@ class MessageInline(admin.StackedInline):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_read(request)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("citations")
@@ -90,25 +144,32 @@ def cited(message: Message, known: Mapping[int, Standing]) -> SafeString:
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnly):
-    list_display = ["__str__", "corpus", "owner", "created_at", "updated_at"]
+class ConversationAdmin(Confidential):
+    list_display = ["opening", "corpus", "owner", "created_at", "updated_at"]
     list_filter = ["corpus", "created_at"]
     list_select_related = ["corpus"]
     search_fields = ["title", "owner"]
     inlines = [MessageInline]
     actions = [collects(of_conversations)]
 
+    @admin.display(description=_("title"), ordering="title")
+    def opening(self, conversation: Conversation) -> str:
+        return conversation.title or str(conversation)
+
+    def conversations_of(self, rows: Iterable[Any]) -> list[Conversation]:
+        return list(rows)
+
 
 @admin.register(Message)
-class MessageAdmin(ReadOnly):
+class MessageAdmin(Confidential):
     """Answers by outcome: "not in the content" is the list of what to write next."""
 
-    list_display = ["__str__", "role", "outcome", "status", "rating", "model", "created_at"]
+    list_display = ["opening", "role", "outcome", "status", "rating", "model", "created_at"]
     list_filter = [
         "role", "outcome", "status", "feedback__rating", "superseded", "model",
         "conversation__corpus",
     ]  # fmt: skip
-    list_select_related = ["feedback"]
+    list_select_related = ["feedback", "conversation__corpus"]
     search_fields = ["text", "feedback__comment"]
     actions = [collects(of_messages)]
     fields = [
@@ -125,6 +186,13 @@ class MessageAdmin(ReadOnly):
     def comment(self, message: Message) -> str:
         given: Feedback | None = getattr(message, "feedback", None)
         return given.comment if given else ""
+
+    @admin.display(description=_("text"))
+    def opening(self, message: Message) -> str:
+        return message.text[:60] or str(message)
+
+    def conversations_of(self, rows: Iterable[Any]) -> list[Conversation]:
+        return [message.conversation for message in rows]
 
     @admin.display(description=_("how it came about"))
     def how(self, message: Message) -> SafeString:

@@ -50,10 +50,11 @@ class Conversation(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-id"]
+        permissions = [("read_conversations", "Can read what people asked and were answered")]
         indexes = [models.Index(fields=["owner", "-created_at"], name="conversation_owner_newest")]
 
     def __str__(self) -> str:
-        return self.title or str(self.pk)
+        return f"conversation {self.pk}"  # not its title: it is shown and kept in many places
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -184,7 +185,8 @@ class Message(models.Model):
         # A question and its answer are saved together; the role keeps their order.
         ordering = ["created_at", "-role"]
         indexes = [
-            models.Index(fields=["conversation", "created_at"], name="message_in_conversation")
+            models.Index(fields=["conversation", "created_at"], name="message_in_conversation"),
+            models.Index(fields=["created_at"], name="message_created_at"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -204,7 +206,7 @@ class Message(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.text[:60]
+        return f"{self.role}, message {self.pk}"
 
 
 class Citation(models.Model):

@@ -20,6 +20,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from documents import (
+    audit,
+    audit_admin,  # noqa: F401 - registers itself
     uploads,
     usage_admin,  # noqa: F401 - registers itself
 )
@@ -250,6 +252,14 @@ class TombstoneAdmin(admin.ModelAdmin):
     list_select_related = ["source"]
     search_fields = ["key", "deleted_by"]
 
+    def delete_model(self, request: HttpRequest, obj: Tombstone) -> None:
+        self.delete_queryset(request, Tombstone.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Tombstone]) -> None:
+        keys = [str(tombstone) for tombstone in queryset.select_related("source")]
+        audit.record("tombstones.deleted", target="tombstones", keys=keys)
+        super().delete_queryset(request, queryset)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # by deleting a document
 
@@ -388,6 +398,11 @@ class DocumentAdmin(DeletesForGood):
         if "trust_tier" in form.changed_data:
             document.trust_reason = f"{TRUST_SET_BY_HAND}{request.user.get_username()}"
         super().save_model(request, document, form, change)
+        if "status" in form.changed_data:
+            audit.record(
+                f"documents.{document.status}", target="documents", corpus=document.corpus,
+                ids=[document.pk],
+            )  # fmt: skip
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)  # chunks switched on or off

@@ -5,4 +5,4 @@ class DocumentsConfig(AppConfig):
     name = "documents"
 
     def ready(self) -> None:
-        from documents import checks  # noqa: F401 - registers them
+        from documents import audited, checks, production  # noqa: F401 - registers them

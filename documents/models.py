@@ -1,9 +1,11 @@
 """What we know: corpora, sources, documents, chunks, and what the index still has to learn."""
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
+from django.conf import settings
 from django.core.validators import MinValueValidator, URLValidator
 from django.db import connection, models, transaction
 from django.db.models import F, Q
@@ -12,11 +14,13 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from documents import audit
 from documents.kept_requests import KeptRequest  # noqa: F401
 from documents.passages import Passage
 from documents.scope import Scope
 from documents.signals import source_described
-from documents.usage import Allowance, ProviderUsage  # noqa: F401 - Django looks for them here
+from documents.trail import AuditEntry, AuditHead  # noqa: F401 - Django looks for them here
+from documents.usage import Allowance, ProviderUsage  # noqa: F401 - and for these
 
 if TYPE_CHECKING:
     from documents.index.base import IndexHit
@@ -54,6 +58,15 @@ class Corpus(models.Model):
     is_public = models.BooleanField(
         default=False, help_text=_("Anybody may ask, without signing in, within the rate limit.")
     )
+    retention_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        verbose_name=_("keep conversations for"),
+        help_text=_(
+            "Days. Empty: as CONVERSATION_RETENTION_DAYS says. 0: nothing of what is asked is "
+            "stored."
+        ),
+    )
     revision = models.PositiveBigIntegerField(
         default=0, editable=False, help_text=_("Rises with every change of what can be answered.")
     )
@@ -67,6 +80,12 @@ class Corpus(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def keeps_for(self) -> timedelta:
+        """How long what is asked here is kept; zero: not at all."""
+        days = self.retention_days
+        return timedelta(days=settings.CONVERSATION_RETENTION_DAYS if days is None else days)
 
 
 class Source(models.Model):
@@ -139,6 +158,8 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         changed = list(self.exclude(status=status).values_list("pk", flat=True))
         self.model.objects.filter(pk__in=changed).update(status=status, updated_at=timezone.now())
         IndexChange.objects.record_documents(changed)
+        if changed:
+            audit.record(f"documents.{status.value}", target="documents", ids=changed)
         return len(changed)
 
     @transaction.atomic
@@ -148,6 +169,8 @@ class DocumentQuerySet(models.QuerySet["Document"]):
             trust_tier=tier, trust_reason=reason, updated_at=timezone.now()
         )
         IndexChange.objects.record_documents(changed)
+        if changed:
+            audit.record("documents.trusted", target="documents", ids=changed, tier=tier.value)
         return len(changed)
 
     @transaction.atomic

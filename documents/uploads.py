@@ -23,6 +23,7 @@ from django.core.files.storage import Storage, storages
 from django.db import connection, transaction
 from django.utils import timezone
 
+from documents import audit
 from documents.failpoints import failpoint
 from documents.models import Corpus, Source, Tombstone, Upload
 
@@ -143,6 +144,10 @@ def storing(source: Source, files: Sequence[File], by: str) -> Iterator[list[Upl
                 for key, part in zip(keys, parts, strict=True)
             ]
             Tombstone.objects.filter(source=source, key__in=keys).delete()
+            audit.record(
+                "documents.uploaded", target=f"source:{source.slug}", corpus=source.corpus,
+                keys=keys, bytes=sum(part.size for part in parts),
+            )  # fmt: skip
             yield uploads
         failpoint("upload.recorded")
         remove_files(before - {upload.stored_as for upload in uploads})

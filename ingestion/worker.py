@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from django.conf import settings
 from django.db import transaction
 
+from documents import audit
 from documents.failpoints import failpoint
 from documents.models import Source
 from documents.stopping import stopping
@@ -48,6 +49,9 @@ def queue_run(
         if waiting is None:
             run = source.runs.create(
                 trigger=trigger, only=sorted(set(only)), allow_mass_delete=allow_mass_delete
+            )
+            audit.record(
+                "source.synced", target=f"source:{source.slug}", corpus=source.corpus, run=run.pk
             )
         else:
             run = waiting

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from datetime import timedelta
 from math import isfinite
 from pathlib import Path
 from time import monotonic, sleep
@@ -65,13 +66,14 @@ INSTALLED_APPS = [
     "rest_framework_api_key",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "axes",
     "documents",
     "ingestion",
     "chat",
 ]
 
 MIDDLEWARE = [
-    "documents.request_ids.RequestIds",
+    "documents.request_id.noted",
     "django.middleware.security.SecurityMiddleware",
     "chat.auth.origins.Cors",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -83,6 +85,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "documents.problems.DatabaseAway",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "ragsite.urls"
@@ -573,7 +576,6 @@ X_FRAME_OPTIONS = "DENY"
 # Proxies in front of us whose X-Forwarded-For is believed (0: the socket's own address counts).
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ["/api/v1/schema/"],  # Swagger's page has inline script
     "DIRECTIVES": {
         "default-src": ["'self'"],
         "img-src": ["'self'", "data:"],
@@ -584,29 +586,63 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
+# Five wrong passwords for one account from one address: then nothing is tried for a quarter of an
+# hour. Counted in the cache, which is shared where there is Redis (chat/auth/sign_in.py).
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_HANDLER = "chat.auth.sign_in.GuessesInTheCache"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "chat.auth.sign_in.address_of"
+AXES_LOCKOUT_CALLABLE = "chat.auth.sign_in.locked_out"
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
+# Conversations are kept for so many days, unless their corpus says otherwise. 0: nothing is stored.
+CONVERSATION_RETENTION_DAYS = env.int("CONVERSATION_RETENTION_DAYS", default=365)
+# A server that is in use removes what is past its time once in so many hours. 0: only the command
+# `manage.py purge` does.
+PURGE_HOURS = env.float("PURGE_HOURS", default=24)
+# After so many days an entry of the audit log is dropped.
+AUDIT_RETENTION_DAYS = env.int("AUDIT_RETENTION_DAYS", default=400)
+
 
 # --- Logs: ids and sizes, not texts ---------------------------------------------------------------
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "documents.redaction.SafeReporterFilter"
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
+# line: for people. json: one object a line, for whatever collects logs.
+LOG_FORMAT = env("LOG_FORMAT", default="line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
             "()": "documents.redaction.SafeFormatter",
-            "format": "{asctime} {levelname} {name}: {message}",
+            "format": "{asctime} {levelname} {name} [{request_id}]: {message}",
             "style": "{",
         },
+        "json": {"()": "documents.redaction.JsonFormatter"},
     },
+    "filters": {"request_id": {"()": "documents.request_id.InLogs"}},
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr},
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "stream": sys.stderr,
+            "filters": ["request_id"],
+            "formatter": "json" if LOG_FORMAT == "json" else "line",
+        },
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         **{app: {"level": LOG_LEVEL} for app in ("ragsite", "documents", "ingestion", "chat")},
         # Its every attempt at a connection; documents/outages.py says what there is to say.
         "psycopg.pool": {"level": "ERROR"},
+        # It names accounts and addresses; the audit log has what there is to know.
+        "axes": {"level": logging.ERROR},
         # These log addresses and bodies.
         **{name: {"level": logging.WARNING} for name in ("httpx", "httpcore", "qdrant_client")},
         # Its lines say that something is tried again, and nothing of what.

@@ -20,7 +20,7 @@ from chat import limits, running
 from chat.auth import jwks, last_used
 from documents import ledger, outages
 from documents.models import Corpus
-from tests.databases import SERVER, THROUGH_POOLER, reached_at
+from tests.databases import SERVER, THROUGH_POOLER, emptied_past_its_guard, reached_at
 from tests.live import running_server
 from tests.standins.fixtures import *  # noqa: F403
 from tests.standins.pgbouncer import PgBouncer
@@ -61,6 +61,13 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
         yield
         return
     with PgBouncer(*SERVER, size=5, wait=10) as pooler, reached_at("127.0.0.1", pooler.port):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_test_may_empty_the_audit_log() -> Iterator[None]:
+    """Tests that commit are cleaned up after by emptying all tables, which the log forbids."""
+    with emptied_past_its_guard():
         yield
 
 

@@ -23,6 +23,7 @@ from chat.evaluation.question_sets import (
     store,
 )
 from chat.models import Message, QuestionSet
+from documents.audit import Action, record
 from documents.models import Corpus, Document
 
 MOST = 50  # questions on one page
@@ -109,6 +110,9 @@ def collects(turns_of: Callable[[QuerySet[Any]], list[Message]]) -> Any:
                 messages.ERROR,
             )
             return None
+        for conversation in {asked.conversation for asked, _said in turns.values()}:
+            record(Action.CONVERSATION_READ, target=f"conversation:{conversation.pk}",
+                   corpus=conversation.corpus, owner=conversation.owner)  # fmt: skip
         return _page(modeladmin, request, queryset, list(turns.values()), corpora.pop())
 
     return add_to_question_set
