@@ -23,6 +23,7 @@ from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
+from documents import request_id
 from documents.outages import first_line
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,8 @@ class Problem(exceptions.APIException):
 
 
 def body(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
-    return {"type": "about:blank", "status": status, "code": code, "detail": detail, **more}
+    told = {"type": "about:blank", "status": status, "code": code, "detail": detail, **more}
+    return {**told, "request_id": request_id.current()} if request_id.current() else told
 
 
 def headers(retry_after: float | None) -> dict[str, str]:

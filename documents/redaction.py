@@ -4,8 +4,10 @@ Nobody should write one there. This is for what others write: a provider that re
 its error, a library that logs its options, Django's page with the variables of every frame.
 """
 
+import json
 import logging
 import re
+from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -21,6 +23,8 @@ ADDRESSES = (
 )  # fmt: skip
 SHORTEST = 4  # characters: a shorter one would be found in any text
 HIDDEN = "***"
+# Nobody who writes into a message may begin a line of their own, or move the cursor.
+CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
 def secrets() -> list[str]:
@@ -44,6 +48,24 @@ class SafeFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return without_secrets(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", record.message)
+        return super().formatMessage(record)
+
+
+class JsonFormatter(SafeFormatter):
+    """The same as an object on one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname, "logger": record.name, "message": record.getMessage(),
+            "request_id": getattr(record, "request_id", "-"),
+        }  # fmt: skip
+        if record.exc_info:
+            told["traceback"] = self.formatException(record.exc_info)
+        return json.dumps({name: without_secrets(text) for name, text in told.items()})
 
 
 class SafeReporterFilter(SafeExceptionReporterFilter):

@@ -27,14 +27,17 @@ from chat.pipeline import AnswerPipeline  # noqa: E402
 from chat.routing import websocket_urlpatterns  # noqa: E402
 from chat.running import running  # noqa: E402
 from documents import ledger  # noqa: E402
+from documents.production import refuse_to_start  # noqa: E402
 from documents.readiness import this_process  # noqa: E402
 from documents.threads import in_database_thread  # noqa: E402
 from ingestion import worker  # noqa: E402
 from ragsite.bodies import MeasuredBodies  # noqa: E402
 from ragsite.origins import KnownOrigins  # noqa: E402
 from ragsite.slow_readers import ImpatientSends  # noqa: E402
+from ragsite.visits import Visits  # noqa: E402
 
 logger = logging.getLogger("ragsite")
+refuse_to_start()
 
 
 def start() -> None:
@@ -102,9 +105,9 @@ async def by_address(scope: dict[str, Any], receive: Any, send: Any) -> None:
 assistants = Door()
 application = ProtocolTypeRouter(
     {
-        "http": ImpatientSends(MeasuredBodies(by_address)),
+        "http": Visits(ImpatientSends(MeasuredBodies(by_address))),
         # The Origin is checked before anything else; a missing one is refused too.
-        "websocket": KnownOrigins(URLRouter(websocket_urlpatterns)),
+        "websocket": Visits(KnownOrigins(URLRouter(websocket_urlpatterns))),
         "lifespan": lifespan,
     }
 )

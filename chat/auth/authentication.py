@@ -15,6 +15,7 @@ from chat.auth.jwks import PAUSE, KeysUnavailable
 from chat.auth.last_used import used
 from chat.auth.principal import Principal
 from chat.models import ApiKey
+from documents import request_id
 from documents.models import Corpus
 from documents.permissions import of_account
 from documents.problems import Problem
@@ -52,7 +53,9 @@ def principal_for(*, headers: Mapping[str, str], user: Any, address: str) -> Pri
     A key outranks a session, so that a page's own cookie never widens what its key may do; a
     session outranks a visitor token.
     """
-    return identify(headers=headers, user=user, address=address)[1]
+    principal = identify(headers=headers, user=user, address=address)[1]
+    request_id.is_sent_by(f"{principal.kind}:{principal.id}")
+    return principal
 
 
 def identify(*, headers: Mapping[str, str], user: Any, address: str) -> tuple[Any, Principal]:
@@ -205,6 +208,7 @@ class PrincipalAuthentication(BaseAuthentication):
             user=_signed_in(request._request),
             address=client_address(request.META),
         )
+        request_id.is_sent_by(f"{principal.kind}:{principal.id}")
         if principal.session_hash:  # a browser sends its cookie for whoever asks it to
             SessionAuthentication().enforce_csrf(request)
         return user, principal
