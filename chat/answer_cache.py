@@ -90,6 +90,8 @@ async def keep(turn: Turn, retriever: Retriever, model: ChatModel) -> None:
 
 
 def may_be_kept(turn: Turn) -> bool:
+    if not turn.stored:
+        return False
     alone = not turn.history and turn.surroundings == Surroundings() and not turn.anew
     return settings.ANSWER_CACHE_SECONDS > 0 and alone and turn.revision is not None
 

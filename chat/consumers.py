@@ -254,6 +254,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             question=body.validated_data["question"],
             scope=scope_of(conversation.corpus, body.validated_data.get("filters")),
             surroundings=Surroundings.of(body.validated_data),
+            store=body.validated_data["store"],
         )
 
     def _conversation(self, frame: dict[str, Any], principal: Principal) -> Conversation:

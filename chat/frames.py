@@ -14,7 +14,7 @@ MAX_CREDENTIAL = 8 * 1024  # characters
 NO_TEXT = re.compile("[\0\ud800-\udfff]")  # neither sent back nor stored
 
 ALWAYS = ("v", "type", "id")
-QUESTION = ("question", "filters", "page", "selection")  # the same as in REST
+QUESTION = ("question", "filters", "page", "selection", "store")  # the same as in REST
 CREDENTIALS = ("authorization", "visitor_token")
 FIELDS: dict[str, tuple[str, ...]] = {
     "ask": ("corpus", "conversation", *QUESTION),

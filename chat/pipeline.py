@@ -212,5 +212,5 @@ class AnswerPipeline:
     def _failed(
         self, turn: Turn, code: str, detail: str, status: int, retry_after: float | None = None
     ) -> Error:
-        saved = str(turn.message_id) if turn.message_id else None
+        saved = str(turn.message_id) if turn.message_id and turn.stored else None
         return Error(code, detail, status, retry_after, saved)

@@ -56,7 +56,7 @@ class Running:
         """Begin to answer. What happens is for `follow` to tell, a refusal too."""
         recording = Recording()
         self._turns[turn.id], self._recordings[turn.id] = turn, recording
-        if self._exchange is not None:
+        if self._exchange is not None and turn.stored:  # Redis is a store, too
             self._exchange.publish(turn.id, recording)
             self.listen()
         self._tasks[turn.id] = asyncio.create_task(self._run(turn, recording))

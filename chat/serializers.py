@@ -110,6 +110,11 @@ class AroundSerializer(Closed):
     filters = FiltersSerializer(required=False)
     page = PageField()
     selection = SelectionSerializer(required=False)
+    store = serializers.BooleanField(
+        default=True,
+        help_text="false: nothing of the question and its answer is kept, so there is neither "
+        "history nor feedback.",
+    )
 
 
 class QuestionSerializer(AroundSerializer):

@@ -68,6 +68,12 @@ class Turn:
     anew: bool = False  # whatever was answered before
     again: UUID | None = None  # the question that is there already, if it is answered once more
     cached: bool = False  # the answer was given before
+    store: bool = True  # as the caller wants it
+
+    @property
+    def stored(self) -> bool:
+        """Whether anything of this turn is kept once it is over."""
+        return self.store and bool(self.conversation.corpus.keeps_for)
 
     @property
     def language(self) -> str:
@@ -167,7 +173,7 @@ async def recorded(turn: Turn) -> AsyncIterator[Turn]:
     Both saves are shielded: a reader who hangs up cancels this very task, and what was begun must
     not be left half done.
     """
-    opening = asyncio.ensure_future(_open(turn))
+    opening = asyncio.ensure_future(_open(turn))  # of one that is not stored: no row, no history
     try:
         turn.message_id, turn.history, turn.revision = await asyncio.shield(opening)
         yield turn
@@ -188,7 +194,7 @@ async def _finish(turn: Turn, opening: "asyncio.Future[Opened]") -> None:
     if turn.message_id is None:
         with suppress(Exception):  # whoever awaited it has heard of it
             turn.message_id, turn.history, turn.revision = await opening
-    if turn.message_id is None:
+    if turn.message_id is None or not turn.stored:
         return  # nothing was saved, so nothing is left open
     try:
         await _close(turn)
@@ -197,6 +203,8 @@ async def _finish(turn: Turn, opening: "asyncio.Future[Opened]") -> None:
 
 
 def _open_turn(turn: Turn) -> Opened:
+    if not turn.stored:
+        return turn.id, [*(turn.told_before or ())], _settled_revision(turn.conversation.corpus_id)
     history = _saved_before(turn) if turn.told_before is None else [*turn.told_before]
     _asked, answer = Message.objects.open_turn(
         turn.conversation,

@@ -22,6 +22,7 @@ os.environ["WORKER"] = os.environ.get("TEST_WORKER", "none")
 os.environ["ANSWER_CACHE_SECONDS"] = "0"
 os.environ["HTTPS"] = os.environ["DEBUG"] = os.environ["FREE_TIER"] = "0"
 os.environ["BUDGETS"] = "hard"
+os.environ["PURGE_HOURS"] = "0"  # it would meet the locks of a test's transaction
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 50
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")

@@ -79,6 +79,7 @@ class MessageList(Answering, Strict, generics.ListAPIView[Message]):
             question=body.validated_data["question"],
             scope=scope_of(conversation.corpus, body.validated_data.get("filters")),
             surroundings=Surroundings.of(body.validated_data),
+            store=body.validated_data["store"],
         )
         return respond(request, turn)
 
