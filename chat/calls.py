@@ -83,6 +83,7 @@ def turn_of(
         scope=scope_of(corpus, asked.get("filters")),
         surroundings=Surroundings.of(asked),
         told_before=told_before,
+        store=asked["store"],
     )
 
 

@@ -14,7 +14,7 @@ FOOTNOTES = "footnotes"
 MAX_MESSAGES = 1000
 SPEAKERS = ("user", "assistant")
 # Of an extension of ours, as they are in REST: chat.serializers checks them.
-OURS = ("filters", "page", "selection")
+OURS = ("filters", "page", "selection", "store")
 # Messages that nobody has to have asked: their text goes nowhere (docs/decisions/0035).
 ASIDE = ("system", "developer", "tool", "function")
 # What would be ignored without being noticed: an answer that lacks what was counted on.
@@ -40,7 +40,7 @@ class Asked:
     suffixed: bool = False  # footnotes were asked for by the model's name
     footnotes: bool = False
     conversation_id: UUID | None = None
-    extensions: Mapping[str, Any] = field(default_factory=dict)  # filters, page, selection
+    extensions: Mapping[str, Any] = field(default_factory=dict)  # filters, page, selection, store
 
     @property
     def named(self) -> str:

@@ -395,7 +395,7 @@ async def test_pages_of_a_key_come_through_until_it_is_revoked(corpus, settings)
 
 
 def test_the_application_puts_that_guard_first():
-    assert isinstance(application.application_mapping["websocket"], KnownOrigins)
+    assert isinstance(application.application_mapping["websocket"].application, KnownOrigins)
 
 
 async def test_an_api_key_may_be_sent_with_the_handshake(corpus):
