@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('documents', '0006_provider_usage'),
+        ('documents', '0007_audit_log_and_retention'),
     ]
 
     operations = [

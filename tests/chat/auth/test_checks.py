@@ -32,6 +32,7 @@ URL = {"BETTER_AUTH_URL": "https://auth.example.org", "BETTER_AUTH_AUDIENCE": "r
 def test_sign_in_that_does_not_fit_is_explained(settings, changed, expected):
     for name, value in changed.items():
         setattr(settings, name, value)
-    found = run_checks(tags=[OURS])
+    # With HTTPS there is more to say, which is not about signing in.
+    found = [found for found in run_checks(tags=[OURS]) if found.id.startswith("chat.")]
     assert [message.id for message in found] == expected
     assert all(message.hint for message in found)
