@@ -72,10 +72,10 @@ class Asker:
         url = f"{address}/api/v1/conversations/{self.conversation}/messages/"
         return await _said(self.http.post(url, json={"question": question}, headers=self.headers))
 
-    async def find_its_answer(self, address: str) -> str:
+    async def find_its_answer(self, address: str, within: float = PATIENCE) -> str:
         """Of the one question of this conversation, once it has a row."""
         url = f"{address}/api/v1/conversations/{self.conversation}/messages/"
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + within
         while time.monotonic() < deadline:
             listed = await _said(self.http.get(url, headers=self.headers))
             for message in listed["results"]:

@@ -118,6 +118,9 @@ class Pair:
     def stored_as(self, message: str) -> Stored | None:
         return self.stored().get(message.replace("-", ""))
 
+    def left_streaming(self) -> int:
+        return sum(one.status == "streaming" for one in self.stored().values())
+
     def stored(self) -> dict[str, Stored]:
         """Answers by their id."""
         if not self.database:
@@ -138,8 +141,13 @@ class Pair:
         )
 
     def _server(self, at: int) -> Server:
-        log = self.folder / f"server{at}.log"
-        return Server(self.env, log, port=self.ports[at], application=self.application)
+        # As on two machines: neither sees the other's files.
+        own = self.folder / f"machine{at}"
+        own.mkdir(exist_ok=True)
+        return Server(
+            {**self.env, "VAR_DIR": str(own)}, self.folder / f"server{at}.log",
+            port=self.ports[at], application=self.application,
+        )  # fmt: skip
 
     def _environment(self) -> dict[str, str]:
         host, port = POSTGRESQL

@@ -174,7 +174,7 @@ class Campaign:
         return self._leg("redis", stage, one, self.turns // 20, beside=restart_redis, at_once=8)
 
     def frozen(self) -> int:
-        """A process is stopped for twenty seconds: it is believed to be dead, and comes back."""
+        """A process is stopped for forty seconds: it is believed to be dead, and comes back."""
         stage = Stage(lambda turn, call, asked: Fate(asked[0]), lambda turn, at: 0.3)
 
         async def one(pair: Pair, http: Any, turn: int) -> None:
@@ -183,13 +183,14 @@ class Campaign:
             source = reader.asker.ask(here, "sse", question(turn), abruptly=False)
             asking = asyncio.create_task(reader.listen(source, None))
             await reader.knows_its_answer.wait()
-            readers = [reader, *(self._companion(reader) for _ in range(2))]
-            await asyncio.gather(*(r.wander([there], leaves=0) for r in readers[1:]), asking)
-            late = self._companion(reader)
-            await late.wander(pair.addresses, leaves=0)
-            for one in [*readers, late]:  # some saw more of it than was saved: the end tells
-                one.late = one.shown.startswith(one.end.get("text", "")) or one is late
-            self._judge(pair, stage, turn, [*readers, late])
+            others = [self._companion(reader) for _ in range(3)]
+            await asyncio.gather(*(other.wander([there], leaves=0) for other in others[:2]))
+            await asyncio.gather(asking, return_exceptions=True)  # it may have lost its patience
+            for last in (reader, others[2]):
+                await last.wander([here], leaves=0)
+            for told in (reader, *others):  # some saw more of it than was saved: the end tells
+                told.late = told.shown.startswith(told.end.get("text", ""))
+            self._judge(pair, stage, turn, [reader, *others])
 
         return self._leg(
             "frozen", stage, one, max(2, self.turns // 100), beside=freeze, at_once=100
@@ -230,8 +231,7 @@ class Campaign:
             self.place / name, stage, database=self.database, without=self.without, **variables
         ) as pair:
             asyncio.run(run(pair))
-            left = sum(stored.status == "streaming" for stored in pair.stored().values())
-            if left:
+            if left := pair.left_streaming():
                 self.found["left streaming"] += left
             if "Traceback" in pair.logs:
                 self._note(name, ["a traceback in a log"])
@@ -343,7 +343,7 @@ async def restart_redis(pair: Pair) -> None:
 async def freeze(pair: Pair) -> None:
     await asyncio.sleep(4.0)
     pair.servers[0].freeze()
-    await asyncio.sleep(22.0)
+    await asyncio.sleep(40.0)
     pair.servers[0].thaw()
 
 
