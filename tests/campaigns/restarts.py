@@ -28,7 +28,7 @@ from typing import Any
 
 import httpx
 
-from tests.campaigns.connections import ENDS, Asker, Away, Refused, clients
+from tests.campaigns.connections import Asker, Away, Refused, clients
 from tests.campaigns.crashes import commit
 from tests.campaigns.pair import READY, Pair
 from tests.campaigns.resumes import FIRST_TURN, spread
@@ -193,22 +193,23 @@ class Campaign:
             self._note(turn, [f"not begun: {end['code']}"])
 
     def _judge(self, pair: Pair, turn: int, readers: list[Wanderer]) -> None:
-        """After an end that was not the answer's own, the end says what was kept."""
+        """A killed process may have shown more than it could tell. What had only the memory of a
+        process to be told from, is told as its end alone."""
         for reader in readers:
-            end = reader.end
-            if end.get("status") == "interrupted":
-                reader.late = reader.shown.startswith(end["text"]) or not reader.shown
-            elif reader.shown != end.get("text") and end["type"] == "done":
-                reader.late = self._told_the_end_alone(reader)
-            self.counts["told the end alone"] += reader.late
+            text = reader.end.get("text", "")
+            more = reader.end.get("status") == "interrupted" and reader.shown.startswith(text)
+            alone = pair.redis is None and text.startswith(reader.shown) and reader.shown != text
+            reader.late = more or alone
+            self.counts["told the end alone, without Redis"] += alone
         stored = pair.stored_as(readers[0].message)
-        self._note(turn, violations(readers, stored, self.stage.calls[turn]))
+        wrong = violations(readers, stored, self.stage.calls[turn])
+        self._note(turn, wrong)
+        if wrong and len(self.examples) < 10:
+            self.examples += [
+                f"{reader.shown!r} {reader.milestones} {reader.end}" for reader in readers
+            ]
         for reader in readers:
             self.counts[f"ends: {reader.end.get('status', reader.end['type'])}"] += 1
-
-    def _told_the_end_alone(self, reader: Wanderer) -> bool:
-        """Its events went with the process that had them, but for the last one."""
-        return reader.end["text"].startswith(reader.shown) and reader.events[-1][1]["type"] in ENDS
 
     def _pause(self, turn: int, at: int) -> float:
         return random.Random(self.seed + turn).uniform(0.01, 0.08)
