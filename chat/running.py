@@ -174,20 +174,16 @@ class Running:
         while self._tasks:
             await asyncio.sleep(LOOK)
             now = asyncio.get_running_loop().time()
-            for turn, recording in [(pk, self._recordings[pk]) for pk in self._tasks]:
-                if recording.readers or turn not in self._turns:
+            running = [(turn, self._recordings[pk]) for pk, turn in self._turns.items()]
+            for turn, recording in running:  # some end while others are looked at
+                if recording.readers or recording.has_ended:
                     continue
                 # Asked at every look, so that a Redis which is away for a moment matters little.
-                if self._exchange is not None and await self._exchange.is_watched(turn):
+                if self._exchange is not None and await self._exchange.is_watched(turn.id):
                     recording.read_at = now
-                elif now - recording.read_at >= self._patience(turn):
-                    logger.info("Nobody reads the answer %s any more: it is stopped.", turn)
-                    self._stop_here(turn)
-
-    def _patience(self, turn: UUID) -> float:
-        """Who left before the answer has a row does not know what to come back to."""
-        waits = self._turns[turn].message_id is None
-        return min(LOOK, settings.UNWATCHED_SECONDS) if waits else settings.UNWATCHED_SECONDS
+                elif now - recording.read_at >= _patience(turn):
+                    logger.info("Nobody reads the answer %s any more: it is stopped.", turn.id)
+                    self._stop_here(turn.id)
 
     def _keep(self, turn: UUID) -> None:
         loop = asyncio.get_running_loop()
@@ -203,6 +199,12 @@ class Running:
                 return end
             await self.end_abandoned(turn)
             await asyncio.sleep(LOOK)
+
+
+def _patience(turn: Turn) -> float:
+    """Who left before the answer has a row does not know what to come back to."""
+    waits = turn.message_id is None
+    return min(LOOK, settings.UNWATCHED_SECONDS) if waits else settings.UNWATCHED_SECONDS
 
 
 async def _as_saved(turn: Turn, event: Event) -> Event:

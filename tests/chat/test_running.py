@@ -313,3 +313,26 @@ async def test_an_answer_whose_conversation_was_deleted_is_told_all_the_same(hel
     held_open.set()
 
     assert (await rest_of(turn))[-1].text == WHOLE
+
+
+async def test_a_turn_may_end_while_somebody_looks_whether_it_is_read(
+    held_open, corpus, settings, monkeypatch
+):
+    settings.UNWATCHED_SECONDS = 0.05
+    monkeypatch.setattr("chat.running.LOOK", 0.1)
+    here = running()
+
+    class Slow:
+        async def is_watched(self, turn) -> bool:
+            held_open.set()
+            await asyncio.sleep(0.5)  # it ends meanwhile
+            return False
+
+    turn = await new_turn(corpus, LAMP)
+    here.start(turn)
+    await until_text(turn)
+    here._exchange = Slow()
+    await here._looking  # ends when nothing runs any more
+    here._exchange = None
+
+    assert (await Message.objects.aget(pk=turn.id)).status == "complete"
