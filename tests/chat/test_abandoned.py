@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
@@ -138,19 +139,22 @@ async def test_a_reader_elsewhere_counts_though_redis_forgot_it(
     redis, here, journal, corpus, settings, monkeypatch
 ):
     monkeypatch.setattr("chat.running.LOOK", 0.1)
-    settings.UNWATCHED_SECONDS = 1
+    settings.UNWATCHED_SECONDS = 2
     model = ScriptedModel(["Once in ", asyncio.Event()])
     pipeline = replace(AnswerPipeline.from_settings(), model=model)
     monkeypatch.setattr(AnswerPipeline, "from_settings", classmethod(lambda cls: pipeline))
     turn = await new_turn(corpus, "How often does the lamp turn?")
     here.start(turn)
+    async with aclosing(here.follow(turn.id)) as entries:
+        while not isinstance((await anext(entries)).event, Delta):
+            pass
     await journal.watch([turn.id], 9)
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(2.5)
 
     redis.client.flushall()
     await asyncio.sleep(0.5)
     await journal.watch([turn.id], 9)  # as its process says again and again
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(2)
 
     assert await status_of(turn.id) == "streaming"
     await here.drain(0)
