@@ -11,13 +11,16 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
+from ragsite.asgi import application
+
+# isort: split
+# Apps must be loaded first.
 from chat import running
 from chat.exchange import Exchange
 from chat.journal import stops
 from chat.journal.entries import Entry
 from chat.journal.recording import Recording
 from chat.journal.shared import SharedJournal
-from ragsite.asgi import application
 
 __all__ = ["GUARDS", "application"]
 

@@ -109,7 +109,11 @@ class Pair:
         self.until_ready(at)
 
     def until_ready(self, at: int) -> None:
-        until(lambda: is_ready(self.addresses[at]), BEFORE_READY, f"server {at}")
+        def ready_or_ended() -> bool:
+            return self.servers[at].has_ended or is_ready(self.addresses[at])
+
+        until(ready_or_ended, BEFORE_READY, f"server {at}")
+        assert not self.servers[at].has_ended, self.servers[at].output
 
     @property
     def logs(self) -> str:
