@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from chat.abandoned import interrupt, unfinished
-from chat.events import Done, Error, Event
+from chat.events import Done, Error, Event, Stage
 from chat.exchange import Exchange
 from chat.journal import stops
 from chat.journal.entries import Entry
@@ -71,9 +71,14 @@ class Running:
         recording = self._recordings.get(turn)
         if recording is None and self._exchange is not None:
             recording = await self._exchange.mirror(turn)
-        if recording is None:
-            yield Entry(after + 1, await self._saved_end(turn))
-            return
+        while recording is None:
+            if (end := await end_by_id(turn)) is not None:
+                yield Entry(after + 1, end)
+                return
+            await self.end_abandoned(turn)
+            await asyncio.sleep(LOOK)
+            if self._exchange is not None:  # Redis may have been away
+                recording = await self._exchange.mirror(turn)
         async with aclosing(recording.follow(after)) as entries:
             async for entry in entries:
                 yield entry
@@ -181,7 +186,7 @@ class Running:
                 # Asked at every look, so that a Redis which is away for a moment matters little.
                 if self._exchange is not None and await self._exchange.is_watched(turn.id):
                     recording.read_at = now
-                elif now - recording.read_at >= _patience(turn):
+                elif now - recording.read_at >= _patience(recording):
                     logger.info("Nobody reads the answer %s any more: it is stopped.", turn.id)
                     self._stop_here(turn.id)
 
@@ -192,18 +197,11 @@ class Running:
         for pk in ended[: max(0, len(ended) - KEPT)]:
             del self._recordings[pk]
 
-    async def _saved_end(self, turn: UUID) -> Done | Error:
-        """Another process may still write it, and without Redis only its end can be seen here."""
-        while True:
-            if (end := await end_by_id(turn)) is not None:
-                return end
-            await self.end_abandoned(turn)
-            await asyncio.sleep(LOOK)
 
-
-def _patience(turn: Turn) -> float:
-    """Who left before the answer has a row does not know what to come back to."""
-    waits = turn.message_id is None
+def _patience(recording: Recording) -> float:
+    """Who left the queue does not know what to come back to."""
+    told = recording.entries[-1].event if recording.entries else None
+    waits = isinstance(told, Stage) and told.stage == "queued"
     return min(LOOK, settings.UNWATCHED_SECONDS) if waits else settings.UNWATCHED_SECONDS
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from chat.events import Delta, Stage
+from chat.events import Delta, Error, Stage
 from chat.journal.entries import BEYOND, Entry
 from chat.journal.shared import SharedJournal
 from chat.llm.scripted import ScriptedModel
@@ -162,3 +162,19 @@ async def test_a_reader_elsewhere_counts_though_redis_forgot_it(
 
 async def _all(entries) -> list[Entry]:
     return [entry async for entry in entries]
+
+
+async def test_who_comes_while_redis_is_away_reads_on_once_it_is_back(
+    redis, here, journal, turn, monkeypatch
+):
+    monkeypatch.setattr("chat.running.LOOK", 0.2)
+    monkeypatch.setattr("chat.running.holds_its_lock", lambda process: True)
+    redis.kill()
+    following = asyncio.create_task(_all(here.follow(turn)))
+    await asyncio.sleep(0.5)
+
+    await asyncio.to_thread(redis.start)
+    await journal.write({turn: [*TOLD, Entry(3, Error("internal", "It ended.", 500))]}, "other")
+    entries = await asyncio.wait_for(following, 10)
+
+    assert [number for number, _event in entries] == [1, 2, 3]
