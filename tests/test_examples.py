@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from django.core.management import call_command
 
 from chat.models import ApiKey
 from documents.models import Corpus
+from tests.node import NODE
 from tests.processes import ROOT
 
 PAGE = ROOT / "docs" / "examples.md"
@@ -20,7 +20,7 @@ HANDBOOK = ROOT / "docs" / "handbook"
 READ = ("concepts/chunking.md", "concepts/evidence-gate.md", "curate/deleting.md")
 BLOCK = re.compile(r"^```(bash|python|javascript)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 RUN = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"],
-       "javascript": ["node", "--input-type=module", "-e"]}  # fmt: skip
+       "javascript": [NODE, "--input-type=module", "-e"]}  # fmt: skip
 SHOWS = {  # of the section: what any of its blocks writes
     "Ask": "chunk",
     "Stream an answer": "evidence",
@@ -61,8 +61,6 @@ def environment(server: str, write_pages: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("language", RUN)
 def test_the_examples_work_as_they_stand(language: str, environment: dict, tmp_path: Path):
-    if language == "javascript" and not shutil.which("node") and not os.environ.get("CI"):
-        pytest.skip("needs Node")
     for section, code in [(e.section, e.code) for e in examples() if e.language == language]:
         done = subprocess.run(
             [*RUN[language], code], cwd=tmp_path, capture_output=True, text=True, timeout=60,

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.node import NODE
+
 HERE = Path(__file__).parent
-# In CI they are never skipped: without Node, .ci/node has failed already.
+# In CI they are never skipped: without it, .ci/node has failed already.
 needs_better_auth = pytest.mark.skipif(
     not (os.environ.get("CI") or (HERE / "node_modules" / "better-auth").is_dir()),
-    reason="needs Node, and Better Auth (.ci/node installs it)",
+    reason="needs Better Auth: .ci/node installs it",
 )
 
 
@@ -73,10 +74,8 @@ class Person:
 
 @contextmanager
 def running_better_auth() -> Iterator[BetterAuthServer]:
-    node = shutil.which("node")
-    assert node, "Node is not installed"
     process = subprocess.Popen(
-        [node, "server.mjs"], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        [NODE, "server.mjs"], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={"PATH": os.environ["PATH"], "NODE_ENV": "test", "BETTER_AUTH_TELEMETRY": "0"},
     )  # fmt: skip
     try:

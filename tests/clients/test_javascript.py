@@ -2,17 +2,15 @@
 
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import fields
 from typing import get_args
-
-import pytest
 
 from chat import events
 from chat.models import ApiKey, Message
 from tests.chat.auth.keys import PAGE, publishable
 from tests.clients.models import says, slowly
+from tests.node import NODE
 from tests.processes import ROOT
 from tests.standins.proxy import Trouble
 
@@ -21,30 +19,22 @@ LONG = "The lamp turns once in twelve seconds, as it has done for years [{marker
 WORD = r"[a-z_]+"
 
 
-@pytest.fixture(scope="module")
-def node() -> str:
-    found = shutil.which("node")
-    if found is None:
-        assert not os.environ.get("CI"), "CI must have Node"
-        pytest.skip("no Node on this machine")
-    return found
-
-
-def run(node: str, *arguments: str, **variables: str) -> None:
+def run(*arguments: str, **variables: str) -> None:
     done = subprocess.run(
-        [node, "--test", *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=60,
+        [NODE, "--test", "--test-reporter=tap", *arguments],
+        cwd=FOLDER, capture_output=True, text=True, timeout=60,
         env={"PATH": os.environ["PATH"], **variables},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert re.search(r"^# pass [1-9]", done.stdout, re.MULTILINE), done.stdout
 
 
-def scenario(node: str, name: str, url: str, **more: str) -> None:
-    run(node, f"--test-name-pattern=^{name}$", "tests/server.test.js", RAGSITE_URL=url, **more)
+def scenario(name: str, url: str, **more: str) -> None:
+    run(f"--test-name-pattern=^{name}$", "tests/server.test.js", RAGSITE_URL=url, **more)
 
 
-def test_streams_and_sockets_are_read_as_they_come(node):
-    run(node, "tests/parsing.test.js", "tests/requests.test.js", "tests/socket.test.js")
+def test_streams_and_sockets_are_read_as_they_come():
+    run("tests/parsing.test.js", "tests/requests.test.js", "tests/socket.test.js")
 
 
 def test_its_types_of_events_are_those_of_the_server():
@@ -77,50 +67,46 @@ def test_the_client_is_small_and_leaves_the_page_as_strict_as_it_is():
     )
 
 
-def test_it_does_its_main_job(corpus, server, node):
-    scenario(node, "(ask|search|stream)", server)
+def test_it_does_its_main_job(corpus, server):
+    scenario("(ask|search|stream)", server)
 
 
-def test_it_shows_its_credential_and_makes_a_refused_one_anew(corpus, server, node):
+def test_it_shows_its_credential_and_makes_a_refused_one_anew(corpus, server):
     key, secret = ApiKey.objects.create_key(name="shop")
     key.corpora.add(corpus)
 
-    scenario(node, "credentials", server, RAGSITE_KEY=secret)
+    scenario("credentials", server, RAGSITE_KEY=secret)
 
 
 def test_a_publishable_key_makes_tokens_and_renews_them_for_the_same_visitor(
-    corpus, server, node, settings
+    corpus, server, settings
 ):
     settings.VISITOR_TOKEN_MINUTES = 0.5  # over so soon that each request has its own
     _, secret = publishable(corpus)
 
-    scenario(node, "publishable", server, RAGSITE_KEY=secret, RAGSITE_ORIGIN=PAGE)
+    scenario("publishable", server, RAGSITE_KEY=secret, RAGSITE_ORIGIN=PAGE)
 
 
-def test_an_answer_that_is_being_written_is_resumed_and_cancelled(
-    corpus, server, node, monkeypatch
-):
+def test_an_answer_that_is_being_written_is_resumed_and_cancelled(corpus, server, monkeypatch):
     says(monkeypatch, slowly(LONG))
 
-    scenario(node, "(resume|cancel)", server)
+    scenario("(resume|cancel)", server)
 
 
-def test_a_stream_that_is_cut_again_and_again_tells_each_event_once(
-    corpus, network, node, monkeypatch
-):
+def test_a_stream_that_is_cut_again_and_again_tells_each_event_once(corpus, network, monkeypatch):
     says(monkeypatch, slowly(LONG))
     # The first connection also carries the new conversation.
     network.next(*[Trouble("reset", after=size) for size in (3600, 700, 1, 650, 640)])
 
-    scenario(node, "stream", network.url)
+    scenario("stream", network.url)
 
     assert network.accepted >= 6
     assert Message.objects.filter(role="assistant").count() == 1
 
 
-def test_a_server_that_stays_away_is_an_error_in_the_end(corpus, network, node):
+def test_a_server_that_stays_away_is_an_error_in_the_end(corpus, network):
     network.always = Trouble("refuse")
 
-    scenario(node, "away", network.url)
+    scenario("away", network.url)
 
     assert network.accepted == 2
