@@ -159,7 +159,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         self.model.objects.filter(pk__in=changed).update(status=status, updated_at=timezone.now())
         IndexChange.objects.record_documents(changed)
         if changed:
-            audit.record(f"documents.{status.value}", target="documents", ids=changed)
+            audit.record(f"documents.{status!s}", target="documents", ids=changed)
         return len(changed)
 
     @transaction.atomic
@@ -170,7 +170,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         )
         IndexChange.objects.record_documents(changed)
         if changed:
-            audit.record("documents.trusted", target="documents", ids=changed, tier=tier.value)
+            audit.record("documents.trusted", target="documents", ids=changed, tier=str(tier))
         return len(changed)
 
     @transaction.atomic

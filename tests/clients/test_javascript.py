@@ -96,7 +96,7 @@ def test_an_answer_that_is_being_written_is_resumed_and_cancelled(corpus, server
 def test_a_stream_that_is_cut_again_and_again_tells_each_event_once(corpus, network, monkeypatch):
     says(monkeypatch, slowly(LONG))
     # The first connection also carries the new conversation.
-    network.next(*[Trouble("reset", after=size) for size in (3600, 700, 1, 650, 640)])
+    network.next(*[Trouble("reset", after=size) for size in (4600, 1300, 1, 1250, 1240)])
 
     scenario("stream", network.url)
 

@@ -235,7 +235,7 @@ def test_a_stream_that_is_cut_again_and_again_tells_each_event_once(client, netw
     says(monkeypatch, slowly(LONG))
     conversation = client.conversations.create("lighthouse")["id"]
     network.cut_all()  # what follows is not on a connection that was kept
-    network.next(*[Trouble("reset", after=size) for size in (2730, 700, 1, 650, 640)])
+    network.next(*[Trouble("reset", after=size) for size in (3300, 1300, 1, 1250, 1240)])
 
     with client.stream(LAMP, conversation=conversation) as stream:
         numbers = []
@@ -305,7 +305,7 @@ def test_a_restart_before_the_cut_and_after_it_leaves_one_text(client, network, 
     says(monkeypatch, slowly(copy), slowly(own))
     conversation = client.conversations.create("lighthouse")["id"]
     network.cut_all()
-    network.next(Trouble("truncate", after=2730))
+    network.next(Trouble("truncate", after=3300))
 
     with client.stream("When is the log written to a second disk?", conversation=conversation) as s:
         told = [(event, s.answer.text, len(s.answer.citations)) for event in s]

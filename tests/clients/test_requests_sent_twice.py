@@ -5,7 +5,7 @@ import pytest
 from chat.models import Conversation, Message
 from ragsite_client import Client
 from tests.clients.models import says, slowly
-from tests.clients.test_javascript import node, scenario  # noqa: F401
+from tests.clients.test_javascript import scenario
 from tests.clients.test_python import LAMP, LONG
 from tests.standins.proxy import Trouble
 
@@ -64,14 +64,14 @@ def test_feedback_is_given_and_taken_along(client):
     assert client.conversations.delete(client.conversation)["messages"] == 2
 
 
-def test_the_javascript_client_gives_feedback_and_takes_conversations_along(corpus, server, node):  # noqa: F811
-    scenario(node, "feedback", server)
+def test_the_javascript_client_gives_feedback_and_takes_conversations_along(corpus, server):
+    scenario("feedback", server)
 
 
-def test_the_javascript_client_asks_once_when_the_answer_was_lost(corpus, network, node):  # noqa: F811
+def test_the_javascript_client_asks_once_when_the_answer_was_lost(corpus, network):
     # The first connection carries the new conversation and the question: its answer is cut off.
     network.next(Trouble("truncate", after=900))
 
-    scenario(node, "lost", network.url)
+    scenario("lost", network.url)
 
     assert Message.objects.filter(role="assistant").count() == 1

@@ -35,7 +35,7 @@ def titles(response):
 def not_found(response):
     assert (response.status_code, response.headers["Content-Type"]) == (404, PROBLEM)
     assert response.json()["code"] == "not_found"
-    return response.json()
+    return {**response.json(), "request_id": ""}
 
 
 def key_for(*sources):
