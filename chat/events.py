@@ -4,7 +4,7 @@ start, then stage and sources, then delta and citation as the text grows, then c
 exactly one of done and error. A restart begins the text anew: delta and citation follow again.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 # What a question had to do without, as `degraded` says it.
@@ -128,7 +128,11 @@ def as_json(event: Event) -> dict[str, Any]:
 
 
 def from_json(told: dict[str, Any]) -> Event:
-    """What `as_json` made; raises KeyError and TypeError for anything else."""
-    fields = dict(told)
-    event: Event = _TYPES[fields.pop("type")](**fields)
+    """What `as_json` made; raises KeyError and TypeError for anything else.
+
+    Fields that this version does not know, as a newer process tells them, are left out.
+    """
+    kind = _TYPES[told["type"]]
+    known = {field.name for field in fields(kind)}
+    event: Event = kind(**{name: value for name, value in told.items() if name in known})
     return event

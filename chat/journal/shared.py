@@ -63,15 +63,18 @@ class SharedJournal:
         return lost
 
     async def read(self, wanted: Mapping[UUID, int]) -> dict[UUID, list[Entry]]:
-        """What follows these numbers, by turn; turns that have nothing new are left out."""
+        """What follows these numbers, by turn; turns that have nothing new are left out.
+
+        So are events that this version does not know: while versions change, two of them run.
+        """
         pipe = self._redis.pipeline(transaction=False)
         for turn, after in wanted.items():
             pipe.xrange(_stream(turn), min=f"{after + 1}-0")
-        return {
-            turn: [_entry(key, fields) for key, fields in rows]
+        found = {
+            turn: [entry for row in rows if (entry := _entry(*row))]
             for turn, rows in zip(wanted, await pipe.execute(), strict=True)
-            if rows
         }
+        return {turn: entries for turn, entries in found.items() if entries}
 
     async def process_of(self, turn: UUID) -> str | None:
         """Which process answers, or answered; None: this turn is not in the journal."""
@@ -111,9 +114,12 @@ def _stream(turn: UUID) -> str:
     return f"{PREFIX}:turn:{turn}"
 
 
-def _entry(key: bytes, fields: Mapping[bytes, bytes]) -> Entry:
+def _entry(key: bytes, fields: Mapping[bytes, bytes]) -> Entry | None:
     number, _, _part = key.decode().partition("-")
-    return Entry(int(number), from_json(json.loads(fields[b"event"])))
+    try:
+        return Entry(int(number), from_json(json.loads(fields[b"event"])))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _is_there_already(error: RedisError) -> bool:

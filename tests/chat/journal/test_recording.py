@@ -132,3 +132,7 @@ def test_an_event_survives_being_written_down(event):
 def test_what_is_no_event_is_not_taken_for_one():
     with pytest.raises(KeyError):
         from_json({"type": "unheard of"})
+
+
+def test_a_field_of_a_newer_version_is_left_out():
+    assert from_json({**as_json(Delta("Once ")), "mood": "calm"}) == Delta("Once ")

@@ -60,6 +60,18 @@ async def test_entries_that_are_written_twice_are_there_once(journal):
     assert (await journal.read({turn: 0}))[turn] == ENTRIES
 
 
+async def test_events_of_a_newer_version_are_passed_over(redis, journal):
+    turn = uuid4()
+    await journal.write({turn: ENTRIES[:1]}, "one")
+    for number, told in ((2, '{"type": "unheard of"}'), (3, '{"type": "delta"}'), (4, "{")):
+        redis.client.xadd(f"ragsite:turn:{turn}", {"event": told}, id=f"{number}-0")
+    only_new = await journal.read({turn: 1})
+    await journal.write({turn: [Entry(5, END)]}, "one")
+
+    assert only_new == {}
+    assert (await journal.read({turn: 0}))[turn] == [ENTRIES[0], Entry(5, END)]
+
+
 async def test_it_is_forgotten_after_its_time(redis, journal):
     turn = uuid4()
     await journal.write({turn: ENTRIES}, "one")
