@@ -21,6 +21,7 @@ from chat.auth import visitors
 from chat.auth.addresses import client_address
 from chat.auth.authentication import (
     CREDENTIALS,
+    ForeignOrigin,
     InvalidCredential,
     headers_of,
     principal_for,
@@ -43,7 +44,7 @@ from documents.threads import in_database_thread
 
 logger = logging.getLogger(__name__)
 
-UNAUTHORIZED, TOO_MANY, TRY_LATER = 4401, 4429, 1013
+UNAUTHORIZED, FOREIGN_ORIGIN, TOO_MANY, TRY_LATER = 4401, 4403, 4429, 1013
 
 
 HEADERS = {"authorization": "authorization", "visitor_token": visitors.HEADER.lower()}
@@ -182,6 +183,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """Whatever goes wrong in here, the client is told, and the connection stays."""
         try:
             yield
+        except ForeignOrigin as error:
+            await self._send_error(error.default_code, str(error.detail), status=403, to=to)
+            await self.close(FOREIGN_ORIGIN)
         except InvalidCredential as error:
             await self._send_error("unauthorized", str(error.detail), status=401, to=to)
             await self.close(UNAUTHORIZED)

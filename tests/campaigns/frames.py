@@ -37,7 +37,7 @@ from tests.campaigns.voices import Fate, Stage, question
 from tests.chat.asyncapi import complaints
 
 GUARDS = ("told", "fields")
-DOCUMENTED = {1007, 1009, 4401, 4429, 1013}  # closing codes
+DOCUMENTED = {1007, 1009, 4401, 4403, 4429, 1013}  # closing codes
 SOCKETS = 4
 PATIENCE = 20.0  # seconds for an answer
 STRANGE = ("", "\0", "\ud800", "\u202e", "🙂" * 50, "x" * 5000, "'; DROP TABLE chat_message; --",

@@ -4,7 +4,7 @@ export const KINDS = ["start", "stage", "sources", "delta", "citation", "restart
 const PASSING = ["rate_limited", "overloaded", "database_unavailable"]; // nothing was begun
 const SILENCE = 45_000; // ms; the server sends a comment every 15 seconds
 const FIRST = 500, LONGEST = 15_000; // ms between two attempts
-const EXPIRED = 4401; // close code: the same credential would be refused again
+const REFUSED = [4401, 4403]; // close codes: the same credential would be refused again
 const PING = 25_000, PONG = 10_000; // ms
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -420,7 +420,7 @@ export class Socket {
 
   #lost(code) {
     this.#leave();
-    if (code === EXPIRED) {
+    if (REFUSED.includes(code)) {
       this.#end("unauthorized", "The credential has expired or was revoked.", 401);
       return this.onstate("expired");
     }

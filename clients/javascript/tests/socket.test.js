@@ -102,6 +102,13 @@ test("an expired credential ends the answer and all attempts", async () => {
   assert.deepEqual(states, ["ready", "expired"]);
 });
 
+test("a page that a credential is not for is no reason to try again", async () => {
+  const first = await open();
+  first.breaks(4403);
+  assert.equal(await again(), first);
+  assert.deepEqual(states, ["expired"]);
+});
+
 test("a credential is shown first, on each connection", async () => {
   const first = await open({ credentials: async () => ({ visitor_token: "t" }) });
   first.ready();

@@ -40,7 +40,13 @@ async def test_a_widget_s_visitor_gets_the_corpora_of_its_key():
 
 async def test_it_is_refused_on_another_page():
     _, token = await widget()
-    assert await told("http://testserver", visitor_token=token) == "unauthorized"
+    async with Socket(origin="http://testserver") as socket:
+        await socket.send("authenticate", visitor_token=token)
+        error = await socket.receive()
+        closed = await socket.communicator.receive_output(timeout=5)
+
+    assert (error["code"], error["status"]) == ("origin_not_allowed", 403)
+    assert closed == {"type": "websocket.close", "code": 4403}
 
 
 async def test_a_publishable_key_gets_no_further_than_minting():
