@@ -36,6 +36,7 @@ from chat.running import running
 from chat.serializers import QuestionSerializer
 from chat.sockets import Socket, TooManySockets, sockets
 from chat.turns import Turn
+from documents import request_id
 from documents.models import Corpus
 from documents.permissions import demand
 from documents.powers import Power
@@ -88,6 +89,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             "corpora": corpora,
             "expires_at": principal.expires_at and principal.expires_at.isoformat(),
             "visitor_token": self.token if principal.id == self.visitor else None,
+            "request_id": request_id.current(),
         }
         await self._send(ready, to)
 

@@ -61,6 +61,12 @@ async def test_it_greets_with_the_corpora_one_may_ask(corpus):
         assert [c["slug"] for c in socket.ready["corpora"]] == ["lighthouse"]
 
 
+async def test_its_greeting_says_how_the_log_calls_it(corpus):
+    async with Socket(**{"x-request-id": "shop-17"}) as named, Socket() as other:
+        assert named.ready["request_id"] == "shop-17"
+        assert len(other.ready["request_id"]) == 32
+
+
 async def test_a_question_is_answered_frame_by_frame(corpus):
     async with Socket() as socket:
         await socket.send("ask", id="q1", corpus="lighthouse", question=LAMP)
