@@ -22,6 +22,7 @@ from chat import (
 from chat.auth import admin as _credentials  # noqa: F401 - registers them
 from chat.evaluation import admin as _question_sets  # noqa: F401 - registers them
 from chat.evaluation.collecting import Collecting, collects, of_conversations, of_messages
+from chat.forgetting import forget_conversations, forget_messages
 from chat.models import AnswerModel, Citation, Conversation, Feedback, Message
 from chat.providers import models_asked
 from chat.standing import Standing, standings
@@ -81,9 +82,12 @@ class Confidential(Collecting):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         with transaction.atomic():
             _on_record(Action.CONVERSATION_DELETED, self.conversations_of(queryset))
-            super().delete_queryset(request, queryset)
+            self.forget([row.pk for row in queryset])
 
     def conversations_of(self, rows: Iterable[Any]) -> list[Conversation]:
+        raise NotImplementedError
+
+    def forget(self, ids: list[UUID]) -> None:
         raise NotImplementedError
 
 
@@ -159,6 +163,9 @@ class ConversationAdmin(Confidential):
     def conversations_of(self, rows: Iterable[Any]) -> list[Conversation]:
         return list(rows)
 
+    def forget(self, ids: list[UUID]) -> None:
+        forget_conversations(ids)
+
 
 @admin.register(Message)
 class MessageAdmin(Confidential):
@@ -193,6 +200,9 @@ class MessageAdmin(Confidential):
 
     def conversations_of(self, rows: Iterable[Any]) -> list[Conversation]:
         return [message.conversation for message in rows]
+
+    def forget(self, ids: list[UUID]) -> None:
+        forget_messages(ids)
 
     @admin.display(description=_("how it came about"))
     def how(self, message: Message) -> SafeString:

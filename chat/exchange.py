@@ -111,6 +111,12 @@ class Exchange:
         except RedisError as error:
             outage.began(error)
 
+    def forget(self, turn: UUID) -> None:
+        """One of this process that was deleted while it was written. Later."""
+        self._own.pop(turn, None)
+        self._written.pop(turn, None)
+        self._keep_running(f"forgetting {turn}", partial(self._forget, turn))
+
     async def flush(self, seconds: float) -> None:
         """Before the process ends."""
         deadline = asyncio.get_running_loop().time() + seconds
@@ -153,6 +159,8 @@ class Exchange:
                 continue
             outage.over()
             for turn, new in batch.items():
+                if turn not in self._own:  # forgotten meanwhile
+                    continue
                 # A Redis that was restarted between two writes is empty, and nobody has noticed.
                 self._written[turn] = 0 if turn in lost else self._written[turn] + len(new)
                 if self._own[turn].has_ended and not self._unwritten(turn):
@@ -160,6 +168,12 @@ class Exchange:
             await asyncio.sleep(PAUSE)
             if self._own and not any(self._unwritten(turn) for turn in self._own):
                 await self._until_grown()
+
+    async def _forget(self, turn: UUID) -> None:
+        try:
+            await self.journal.forget([turn])
+        except RedisError as error:
+            outage.began(error)  # it goes by itself, after JOURNAL_SECONDS
 
     def _forget_ended(self) -> None:
         """Of those that have ended the newest are kept for Redis: it may be away for days."""

@@ -9,15 +9,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from asgiref.sync import async_to_sync
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Q
 from django.forms.models import model_to_dict
 
-from chat.journal.shared import RedisError, SharedJournal
+from chat.forgetting import forget_conversations
 from chat.models import Conversation, Message
 from documents import audit
 
@@ -76,7 +74,7 @@ def deleted(owner: str, *, keep_account: bool = False) -> Receipt:
     conversations = Conversation.objects.filter(owner=owner)
     count = messages = 0
     while some := list(conversations.values_list("pk", flat=True)[:AT_ONCE]):
-        messages += forget_conversations(some)
+        messages += forget_conversations(some).get(Message._meta.label, 0)
         count += len(some)
     sessions = _end_sessions(account) if account else 0
     if account and not keep_account:
@@ -88,26 +86,6 @@ def deleted(owner: str, *, keep_account: bool = False) -> Receipt:
         account=receipt.account,
     )  # fmt: skip
     return receipt
-
-
-def forget_conversations(ids: list[Any]) -> int:
-    """These, with their messages and what hangs on them; returns how many messages."""
-    messages = list(Message.objects.filter(conversation__in=ids).values_list("pk", flat=True))
-    with transaction.atomic():
-        Conversation.objects.filter(pk__in=ids).delete()
-    if settings.REDIS_URL and messages:
-        async_to_sync(_forget_in_redis)(messages)
-    return len(messages)
-
-
-async def _forget_in_redis(messages: list[Any]) -> None:
-    journal = SharedJournal(settings.REDIS_URL, keep=settings.JOURNAL_SECONDS)
-    try:
-        await journal.forget(messages)
-    except RedisError:
-        return  # what it has runs out by itself, after JOURNAL_SECONDS
-    finally:
-        await journal.close()
 
 
 def _account(owner: str) -> Any:

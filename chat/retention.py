@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from chat.forgetting import forget_conversations, forget_messages
 from chat.models import Conversation, Message
 from documents import audit
 from documents.models import Corpus
@@ -53,10 +54,15 @@ def _remove(kind: str, rows: QuerySet[Any]) -> int:
         with transaction.atomic():
             # Those that still are: somebody may just have asked in an empty conversation.
             still = rows.filter(pk__in=some).values_list("pk", flat=True)
-            chosen = rows.model._default_manager.filter(pk__in=list(still))
-            if kind == "titles":
-                count += chosen.update(title="")
-            else:
-                count += chosen.count()
-                chosen.delete()
+            chosen = list(still)
+            count += len(chosen)
+            match kind:
+                case "messages":
+                    forget_messages(chosen)
+                case "conversations":
+                    forget_conversations(chosen)
+                case "titles":
+                    Conversation.objects.filter(pk__in=chosen).update(title="")
+                case _:
+                    rows.model._default_manager.filter(pk__in=chosen).delete()
     return count

@@ -6,8 +6,8 @@ it for UNWATCHED_SECONDS, or with the process: each time with exactly one last e
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing, suppress
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 KEPT = 500  # recordings that have ended, in memory; with Redis they can be read there, too
 LOOK = 1.0  # seconds between two looks for turns that nobody reads, while any is running
+GONE = 10.0  # seconds for which the end can be read of what is not to be kept
 SAVING = 5.0  # seconds that an answer which is cut short has to be saved in
 BELIEVED = 16.0  # seconds for which others may believe that a process lives, though it was killed
 FLUSH = 3.0  # seconds that Redis has at the end
@@ -114,6 +115,12 @@ class Running:
         """At the start: end what was abandoned, now and once more in a while."""
         self._clearing = asyncio.create_task(self._clear_up())
 
+    def forget(self, turns: Iterable[UUID]) -> None:
+        """What was told of them, here. One that is still at work is forgotten after its end."""
+        for turn in turns:
+            if turn not in self._tasks:
+                self._recordings.pop(turn, None)
+
     async def drain(self, seconds: float) -> None:
         """Begin nothing new, wait for what runs, interrupt what is not done by then."""
         places().closed = True
@@ -168,7 +175,7 @@ class Running:
             if not recording.has_ended:
                 recording.add(Error("internal", "Something went wrong on our side.", 500))
             del self._turns[turn.id], self._tasks[turn.id]
-            self._keep(turn.id)
+            self._keep(turn)
 
     def _stop_here(self, turn: UUID) -> None:
         if (task := self._tasks.get(turn)) and not self._turns[turn].stop_requested:
@@ -190,12 +197,20 @@ class Running:
                     logger.info("Nobody reads the answer %s any more: it is stopped.", turn.id)
                     self._stop_here(turn.id)
 
-    def _keep(self, turn: UUID) -> None:
+    def _keep(self, turn: Turn) -> None:
         loop = asyncio.get_running_loop()
-        loop.call_later(settings.JOURNAL_SECONDS, self._recordings.pop, turn, None)
+        if turn.stored and not turn.deleted:
+            loop.call_later(settings.JOURNAL_SECONDS, self._recordings.pop, turn.id, None)
+        else:
+            loop.call_later(GONE, self._forget_everywhere, turn.id)
         ended = [pk for pk, recording in self._recordings.items() if recording.has_ended]
         for pk in ended[: max(0, len(ended) - KEPT)]:
             del self._recordings[pk]
+
+    def _forget_everywhere(self, turn: UUID) -> None:
+        self.forget([turn])
+        if self._exchange is not None:
+            self._exchange.forget(turn)
 
 
 def _patience(recording: Recording) -> float:
@@ -211,7 +226,8 @@ async def _as_saved(turn: Turn, event: Event) -> Event:
     if not turn.saved_before or not isinstance(event, (Done, Error)):
         return event
     end = await end_by_id(turn.id)
-    return end if isinstance(end, Done) else event  # else its conversation was deleted
+    turn.deleted = not isinstance(end, Done)
+    return event if turn.deleted else end
 
 
 def _cut_short(turn: Turn) -> Done | Error:
@@ -229,6 +245,13 @@ def running() -> Running:
     """The turns of the event loop that this is called on."""
     loop = asyncio.get_running_loop()
     return _running.get(loop) or _running.setdefault(loop, Running())
+
+
+def forget(turns: Iterable[UUID]) -> None:
+    """On each event loop of this process; from any thread."""
+    for loop, here in [*_running.items()]:
+        with suppress(RuntimeError):  # that loop was closed
+            loop.call_soon_threadsafe(here.forget, turns)
 
 
 async def told(turn: Turn) -> AsyncGenerator[Entry, None]:

@@ -61,6 +61,7 @@ class Turn:
     prompt: Prompt | None = None  # what the model was asked; not saved
     stop_requested: bool = False
     saved_before: bool = False  # another end than this one is stored, or this one already
+    deleted: bool = False  # with its conversation, while it was written
     surroundings: Surroundings = field(default_factory=Surroundings)  # as the caller tells
     context: Context = NOTHING  # what was found of them
     calls_left: int = MAX_CALLS  # upstream calls to models

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from chat.access import corpus_of
 from chat.auth import visitors
+from chat.forgetting import forget_conversations
 from chat.models import Citation, Claim, Conversation, Feedback, Message
 from chat.serializers import (
     ConversationQuery,
@@ -24,7 +25,6 @@ from chat.views.requests import count, principal_of
 from documents.closed import Strict
 from documents.etags import FRESH, Tagged, refuse_what_is_outdated, tag_of
 from documents.idempotency import idempotent
-from documents.kept_requests import KeptRequest
 from documents.powers import Power
 
 
@@ -120,10 +120,7 @@ class ConversationDetail(Strict, Tagged, generics.GenericAPIView[Conversation]):
         """Delete a conversation with all that was said in it. The rows are gone with the answer."""
         with transaction.atomic():
             conversation = self.locked()
-            messages = conversation.messages.values_list("pk", flat=True)
-            made = [conversation.pk, *messages]
-            KeptRequest.objects.filter(target__in=made).delete()
-            _rows, deleted = conversation.delete()
+            deleted = forget_conversations([conversation.pk])
         counted = {
             "messages": Message, "citations": Citation, "claims": Claim, "feedback": Feedback,
         }  # fmt: skip
