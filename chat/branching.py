@@ -12,11 +12,13 @@ Row = TypeVar("Row", bound=models.Model)
 
 
 @transaction.atomic
-def branch(conversation: Conversation, question: Message) -> Conversation:
+def branch(
+    conversation: Conversation, question: Message, pk: uuid.UUID | None = None
+) -> Conversation:
     """Copies, so that each of the two can be deleted for itself. Feedback stays where it is."""
     copy = Conversation.objects.create(
         corpus=conversation.corpus, owner=conversation.owner, title=conversation.title,
-        branched_from=conversation,
+        branched_from=conversation, id=pk or uuid.uuid4(),
     )  # fmt: skip
     said = Message.objects.filter(
         conversation=conversation, created_at__lt=question.created_at, superseded=False

@@ -15,6 +15,7 @@ from django.utils import timezone
 from chat.forgetting import forget_conversations, forget_messages
 from chat.models import Conversation, Message
 from documents import audit
+from documents.kept_requests import KeptRequest
 from documents.models import Corpus
 
 AT_ONCE = 100  # rows in one transaction; on each message hang a few citations and claims
@@ -26,7 +27,7 @@ A_DAY = timedelta(days=1)
 def purge(*, dry_run: bool = False) -> dict[str, int]:
     """Remove what is past its time; returns how many rows of which kind."""
     now = timezone.now()
-    counts = {"messages": 0, "titles": 0, "conversations": 0, "sessions": 0}
+    counts = {"messages": 0, "titles": 0, "conversations": 0, "sessions": 0, "requests": 0}
     for kind, rows in _overdue(now):
         counts[kind] += rows.count() if dry_run else _remove(kind, rows)
     if not dry_run:
@@ -45,6 +46,7 @@ def _overdue(now: datetime) -> Iterator[tuple[str, QuerySet[Any]]]:
         idle = now - min(EMPTY, max(corpus.keeps_for, A_DAY))
         yield "conversations", here.filter(messages=None, updated_at__lt=idle)
     yield "sessions", Session.objects.filter(expire_date__lt=now)
+    yield "requests", KeptRequest.objects.over(now)
 
 
 def _remove(kind: str, rows: QuerySet[Any]) -> int:

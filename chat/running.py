@@ -25,6 +25,7 @@ from chat.places import AGAIN, places
 from chat.processes import holds_its_lock, this_process
 from chat.saved import end_by_id
 from chat.turns import Turn
+from documents.threads import in_database_thread
 
 logger = logging.getLogger(__name__)
 
@@ -223,7 +224,13 @@ def _patience(recording: Recording) -> float:
 async def _as_saved(turn: Turn, event: Event) -> Event:
     """A process that was frozen may wake up after another one took it for dead, and ended its
     answer: an answer has one end, and that is told here as well."""
-    if not turn.saved_before or not isinstance(event, (Done, Error)):
+    if not isinstance(event, (Done, Error)):
+        return event
+    if turn.kept and (turn.message_id is None or not turn.stored):
+        # There is nothing to tell once more: who sends it again has it done again.
+        with suppress(DatabaseError):  # it is abandoned, then, and free again in a while
+            await in_database_thread(turn.kept.give_back)()
+    if not turn.saved_before:
         return event
     end = await end_by_id(turn.id)
     turn.deleted = not isinstance(end, Done)

@@ -22,6 +22,7 @@ from chat.llm.fallback import MAX_CALLS
 from chat.models import Citation, Claim, Conversation, Message, MessageQuerySet
 from chat.phrases import RETRACTED_ALONE, phrase
 from chat.processes import this_process
+from documents.kept_requests import KeptRequest
 from documents.models import Corpus, IndexChange
 from documents.passages import Passage
 from documents.scope import Scope
@@ -70,6 +71,7 @@ class Turn:
     again: UUID | None = None  # the question that is there already, if it is answered once more
     cached: bool = False  # the answer was given before
     store: bool = True  # as the caller wants it
+    kept: KeptRequest | None = None  # by which the request is known if it is sent again
 
     @property
     def stored(self) -> bool:

@@ -1,7 +1,7 @@
 """The rows behind `Idempotency-Key`: which requests were seen, and what they were answered."""
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, models, transaction
@@ -28,8 +28,11 @@ class KeptRequestQuerySet(models.QuerySet["KeptRequest"]):
 
     def purge(self) -> int:
         """Remove some of those that are over; every new one does, so that none stay for long."""
-        over = self.filter(created_at__lt=timezone.now() - KEPT).values("pk")[:PURGED_AT_ONCE]
-        return self.filter(pk__in=list(over.values_list("pk", flat=True))).delete()[0]
+        some = self.over(timezone.now()).values_list("pk", flat=True)[:PURGED_AT_ONCE]
+        return self.filter(pk__in=list(some)).delete()[0]
+
+    def over(self, now: datetime) -> "KeptRequestQuerySet":
+        return self.filter(created_at__lt=now - KEPT)
 
 
 class KeptRequest(models.Model):

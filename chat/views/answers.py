@@ -29,9 +29,7 @@ from chat.standing import standings
 from chat.turns import Turn
 from chat.views.requests import principal_of
 from documents.idempotency import Resumed
-from documents.kept_requests import KeptRequest
 from documents.problems import problem
-from documents.threads import in_database_thread
 
 ANSWERS: Any = {
     (201, "application/json"): AnswerSerializer,
@@ -93,11 +91,10 @@ def entries_of(message: Message, after: int = 0) -> AsyncGenerator[Entry, None]:
 
 def respond(request: Request, turn: Turn) -> HttpResponseBase:
     """Ask, and answer in the form that the client accepts. The turn begins when this is kept."""
-    kept: KeptRequest | None = request.kept  # type: ignore[attr-defined]
-    if kept is None:
-        return promised(request, told(turn))
-    turn.id = kept.target
-    return promised(request, _once(told(turn), kept))
+    turn.kept = request.kept  # type: ignore[attr-defined]
+    if turn.kept is not None:
+        turn.id = turn.kept.target
+    return promised(request, told(turn))
 
 
 def promised(request: Request, entries: AsyncGenerator[Entry, None]) -> HttpResponseBase:
@@ -108,17 +105,6 @@ def promised(request: Request, entries: AsyncGenerator[Entry, None]) -> HttpResp
         return await (in_events(entries) if as_events else in_one(entries))
 
     return Promise(keep)
-
-
-async def _once(
-    entries: AsyncGenerator[Entry, None], kept: KeptRequest
-) -> AsyncGenerator[Entry, None]:
-    """Of a question that was refused nothing is saved: its key may be used again."""
-    async with aclosing(entries):
-        async for entry in entries:
-            if isinstance(entry.event, Error) and entry.event.message_id is None:
-                await in_database_thread(kept.give_back)()
-            yield entry
 
 
 async def _followed(message: UUID, after: int) -> AsyncGenerator[Entry, None]:

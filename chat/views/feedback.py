@@ -13,6 +13,7 @@ from chat.serializers import FeedbackSerializer, GivenSerializer
 from chat.views.requests import principal_of
 from documents.closed import Strict
 from documents.idempotency import idempotent
+from documents.kept_requests import KeptRequest
 from documents.powers import Power
 
 RATINGS = {"up": Feedback.Rating.UP, "down": Feedback.Rating.DOWN}
@@ -51,10 +52,16 @@ class MessageFeedback(Strict, APIView):
     @idempotent
     def post(self, request: Request, message_id: UUID) -> Response:
         """The same as PUT."""
-        return self.put(request, message_id)
+        given = self.put(request, message_id)
+        if kept := request.kept:  # type: ignore[attr-defined]
+            kept.target = message_id  # deleted with it
+        return given
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, message_id: UUID) -> Response:
         """Take feedback back."""
-        Feedback.objects.filter(message=self.answer()).delete()
+        answer = self.answer()
+        Feedback.objects.filter(message=answer).delete()
+        # What it was answered holds the comment. The request that asked has no status.
+        KeptRequest.objects.filter(target=answer.pk).exclude(status=None).delete()
         return Response(status=204)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from chat import retention
 from chat.models import Citation, Conversation, Message
 from chat.retention import purge
+from documents.kept_requests import KeptRequest
 from documents.models import AuditEntry, Corpus
 from ragsite import housekeeping
 
@@ -68,7 +69,7 @@ def test_each_corpus_has_its_own_time(corpus_of):
 def test_of_a_long_conversation_only_what_is_old_goes_and_the_title_with_it(corpus_of):
     conversation = said(corpus_of(days=10), timedelta(days=20), timedelta(days=1))
     assert purge() == {
-        "messages": 1, "titles": 1, "conversations": 0, "sessions": 0, "audit": 0
+        "messages": 1, "titles": 1, "conversations": 0, "sessions": 0, "requests": 0, "audit": 0
     }  # fmt: skip
     conversation.refresh_from_db()
     assert (conversation.title, texts()) == ("", ["1 day, 0:00:00"])
@@ -151,6 +152,14 @@ def test_sessions_that_are_over_go(corpus_of):
     Session.objects.create(session_key="new", session_data="x", expire_date=now + MINUTE)
     assert purge()["sessions"] == 1
     assert Session.objects.get().session_key == "new"
+
+
+def test_requests_that_were_kept_for_a_day_go(corpus_of):
+    now = timezone.now()
+    for name, age in (("old", timedelta(hours=24) + MINUTE), ("new", timedelta(hours=23))):
+        KeptRequest.objects.create(digest=name, fingerprint="f", created_at=now - age)
+    assert purge()["requests"] == 1
+    assert KeptRequest.objects.get().digest == "new"
 
 
 # The schedule

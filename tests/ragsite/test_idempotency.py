@@ -31,8 +31,11 @@ class Caller:
         )
 
     def ask(self, address: str, question: str = LAMP, key: str = "a", **headers: str) -> Any:
+        return self.post(address, {"question": question}, key, **headers)
+
+    def post(self, address: str, body: dict[str, Any], key: str = "a", **headers: str) -> Any:
         return self.client.post(
-            f"/api/v1/{address}", {"question": question}, content_type=JSON,
+            f"/api/v1/{address}", body, content_type=JSON,
             headers={"Idempotency-Key": key, **headers},
         )  # fmt: skip
 
@@ -241,6 +244,45 @@ def test_an_answer_is_written_anew_once_for_one_key(ana, messages):
 
     assert first.json()["message_id"] == second.json()["message_id"] != answer
     assert Message.objects.count() == 3
+
+
+def test_of_a_question_that_is_not_to_be_stored_its_key_is_not_kept_either(ana, messages):
+    body = {"question": LAMP, "store": False}
+    first, second = ana.post(messages, body), ana.post(messages, body)
+
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json()["message_id"] != second.json()["message_id"]
+    assert not KeptRequest.objects.exists()
+
+
+def test_nor_where_the_corpus_keeps_nothing(ana, messages):
+    Corpus.objects.update(retention_days=0)
+
+    assert ana.ask(messages).status_code == 201
+    assert not KeptRequest.objects.exists()
+
+
+def test_a_branch_is_told_once_more_without_its_title_being_kept(ana, messages):
+    ana.ask(messages)
+    question = Message.objects.get(role="user")
+    body, address = {"message": str(question.pk)}, messages.replace("messages", "branch")
+    first, second = ana.post(address, body, "b"), ana.post(address, body, "b")
+
+    assert (second.status_code, second.json()) == (201, first.json())
+    assert first.json()["title"] and second["Idempotency-Replayed"] == "true"
+    assert Conversation.objects.count() == 2
+    assert not any(kept.body for kept in KeptRequest.objects.all())
+
+
+@pytest.mark.parametrize("what", ["the feedback", "the conversation"])
+def test_a_comment_is_not_kept_longer_than_what_it_is_about(ana, messages, what):
+    answer = ana.ask(messages).json()["message_id"]
+    ana.post(f"messages/{answer}/feedback/", {"rating": "up", "comment": "canary"}, "f")
+    gone = f"messages/{answer}/feedback/" if what == "the feedback" else messages[:-9]
+
+    assert ana.client.delete(f"/api/v1/{gone}").status_code in (200, 204)
+
+    assert "canary" not in str([*KeptRequest.objects.values_list("body", flat=True)])
 
 
 # Files
