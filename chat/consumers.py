@@ -40,7 +40,7 @@ from documents import request_id
 from documents.models import Corpus
 from documents.permissions import demand
 from documents.powers import Power
-from documents.problems import Problem
+from documents.problems import DATABASE_AWAY, RETRY_AFTER, Problem
 from documents.threads import in_database_thread
 
 logger = logging.getLogger(__name__)
@@ -69,12 +69,22 @@ class ChatConsumer(AsyncWebsocketConsumer):
     socket: Socket | None = None  # as it is registered
     is_closed: bool = False  # by us: frames that were on their way are not heard any more
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:  # however it ended: Channels does not always say so
+            if self.socket is not None:
+                sockets().leave(self.socket)
+            await self._stop_following()
+
     async def connect(self) -> None:
         await self.accept()
         self.token = visitors.new_token()
         self.visitor = visitors.visitor_id(self.token) or ""
         async with self._told():
             await self._enter()
+        if self.socket is None and not self.is_closed:
+            await self.close(TRY_LATER)  # nobody would look after it
 
     async def _enter(self, to: str | None = None) -> None:
         """As whoever the credential says; greet with what that lets one ask."""
@@ -99,7 +109,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         try:
             frame = parse(text_data)
         except ProtocolError as error:
-            await self._send_error(error.code, str(error))
+            await self._refuse(error, None)
             return
         async with self._told(frame["id"]):
             match frame["type"]:
@@ -113,11 +123,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
                     await self._authenticate(frame)
                 case "ping":
                     await self._send({"type": "pong"}, frame["id"])
-
-    async def disconnect(self, code: int) -> None:
-        if self.socket is not None:
-            sockets().leave(self.socket)
-        await self._stop_following()
 
     async def _stop_following(self) -> None:
         if self.following and not self.following.done():
@@ -149,8 +154,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _tell(self, message: UUID, after: int, to: str) -> None:
         async with self._told(to), aclosing(running().follow(message, after)) as entries:
+            number = None
             async for number, event in entries:
                 await self._send({**as_json(event), "event_id": number}, to)
+            if number is None:
+                raise Problem(410, "ended", "The answer ended before: there is nothing to tell.")
 
     async def _stop(self, frame: dict[str, Any]) -> None:
         busy = self.following is not None and not self.following.done()
@@ -182,38 +190,27 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     @asynccontextmanager
     async def _told(self, to: str | None = None) -> AsyncIterator[None]:
-        """Whatever goes wrong in here, the client is told, and the connection stays."""
+        """Whatever goes wrong in here, the client is told, and the connection stays unless it has
+        to end. Never raises."""
         try:
             yield
-        except ForeignOrigin as error:
-            await self._send_error(error.default_code, str(error.detail), status=403, to=to)
-            await self.close(FOREIGN_ORIGIN)
-        except InvalidCredential as error:
-            await self._send_error("unauthorized", str(error.detail), status=401, to=to)
-            await self.close(UNAUTHORIZED)
-        except ProtocolError as error:
-            await self._send_error(error.code, str(error), to=to)
-        except TooManySockets as error:
-            await self._send_error("too_many_sockets", str(error), status=429, to=to)
-            await self.close(TOO_MANY if error.mine else TRY_LATER)
-        except Problem as error:
-            await self._send_error(
-                error.problem_code, str(error.detail), status=error.status_code, to=to
-            )
-        except DatabaseError as error:
-            logger.error("The database failed on a socket: %s", type(error).__name__)
-            await self._send_error(
-                "database_unavailable", "The database is busy or away.", status=503, to=to
-            )
-        except SlowReader:
+        except Exception as error:
+            await self._refuse(error, to)
+
+    async def _refuse(self, error: Exception, to: str | None) -> None:
+        try:
+            if not isinstance(error, OSError):
+                refusal, code = _refusal(error)
+                await self._send(as_json(refusal), to)
+                if code is not None:
+                    await self.close(code)
+                return
+        except OSError as gone:  # while it was told
+            error = gone
+        if isinstance(error, SlowReader):
             await self._hang_up()
-        except OSError:
+        else:
             logger.debug("A socket was gone before it could be told")
-        except Exception:
-            logger.exception("A socket met something that nobody expected")
-            await self._send_error(
-                "internal", "Something went wrong on our side.", status=500, to=to
-            )
 
     @in_database_thread
     def _who(self) -> tuple[Principal, list[dict[str, str]]]:
@@ -289,11 +286,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
             async with asyncio.timeout(1):
                 await self.close(TRY_LATER)
 
-    async def _send_error(
-        self, code: str, detail: str, *, status: int = 400, to: str | None = None
-    ) -> None:
-        await self._send(as_json(Error(code, detail, status)), to)
-
     async def _send(self, frame: dict[str, Any], to: str | None = None) -> None:
         if self.is_closed:
             return
@@ -309,6 +301,28 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except TimeoutError:
             logger.info("A socket took nothing for a while: it is closed.")
             raise SlowReader from None
+
+
+def _refusal(error: Exception) -> tuple[Error, int | None]:
+    """What the client is told, and the code with which the socket is closed, if it is."""
+    match error:
+        case ForeignOrigin():
+            return Error(error.default_code, str(error.detail), 403), FOREIGN_ORIGIN
+        case InvalidCredential():
+            return Error("unauthorized", str(error.detail), 401), UNAUTHORIZED
+        case ProtocolError():
+            return Error(error.code, str(error), 400), None
+        case TooManySockets():
+            refusal = Error("too_many_sockets", str(error), 429)
+            return refusal, TOO_MANY if error.mine else TRY_LATER
+        case Problem():
+            detail = str(error.detail)
+            return Error(error.problem_code, detail, error.status_code, error.wait), None
+        case DatabaseError():
+            logger.error("The database failed on a socket: %s", type(error).__name__)
+            return Error("database_unavailable", DATABASE_AWAY, 503, RETRY_AFTER), None
+    logger.error("A socket met something that nobody expected", exc_info=error)
+    return Error("internal", "Something went wrong on our side.", 500), None
 
 
 def as_uuid(value: object) -> UUID | None:

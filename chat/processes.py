@@ -18,12 +18,14 @@ _held: dict[int, IO[str]] = {}  # open for as long as the process lives
 
 @cache
 def _named(pid: int) -> str:
-    name = uuid4().hex
     folder = settings.VAR_DIR / FOLDER
     folder.mkdir(exist_ok=True)
-    _held[pid] = file = (folder / name).open("w")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    return name
+    while True:
+        path = folder / uuid4().hex
+        _held[pid] = file = path.open("w")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if path.exists():  # nobody has swept it away before it was locked
+            return path.name
 
 
 def this_process() -> str:
@@ -31,8 +33,16 @@ def this_process() -> str:
     return _named(os.getpid())  # a fork is another process
 
 
+def sweep() -> None:
+    """Remove the files of processes that have ended."""
+    for file in (settings.VAR_DIR / FOLDER).glob("*"):
+        holds_its_lock(file.name)
+
+
 def holds_its_lock(process: str) -> bool:
     """Whether that process of this machine lives. The file of one that does not is removed."""
+    if not process:
+        return False  # written before processes had names
     path = settings.VAR_DIR / FOLDER / process
     try:
         with path.open() as file:

@@ -22,7 +22,7 @@ from chat.journal.entries import Entry
 from chat.journal.recording import Recording
 from chat.pipeline import answer
 from chat.places import AGAIN, places
-from chat.processes import holds_its_lock, this_process
+from chat.processes import holds_its_lock, sweep, this_process
 from chat.saved import end_by_id
 from chat.turns import Turn
 from documents.threads import in_database_thread
@@ -117,9 +117,12 @@ class Running:
         self._clearing = asyncio.create_task(self._clear_up())
 
     def forget(self, turns: Iterable[UUID]) -> None:
-        """What was told of them, here. One that is still at work is forgotten after its end."""
+        """What was told of them, here. One that is still at work is stopped first: nobody is left
+        to read it."""
         for turn in turns:
-            if turn not in self._tasks:
+            if turn in self._tasks:
+                self._stop_here(turn)
+            else:
                 self._recordings.pop(turn, None)
 
     async def drain(self, seconds: float) -> None:
@@ -149,6 +152,7 @@ class Running:
     async def _clear_up(self) -> None:
         try:
             await self.end_abandoned()
+            await asyncio.to_thread(sweep)
             if self._exchange is not None:
                 await asyncio.sleep(BELIEVED)
                 await self.end_abandoned()
@@ -232,7 +236,10 @@ async def _as_saved(turn: Turn, event: Event) -> Event:
             await in_database_thread(turn.kept.give_back)()
     if not turn.saved_before:
         return event
-    end = await end_by_id(turn.id)
+    try:
+        end = await end_by_id(turn.id)
+    except DatabaseError:
+        return event
     turn.deleted = not isinstance(end, Done)
     return event if turn.deleted else end
 

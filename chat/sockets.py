@@ -7,13 +7,13 @@ changed that may matter, all principals are looked at again, in a few queries fo
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from chat.auth.principal import Principal
 from chat.auth.revocation import good_ones, revision
@@ -40,8 +40,8 @@ class Socket:
     """What the registry knows of one. `warn` and `close` are the consumer's."""
 
     principal: Principal
-    warn: Callable[[datetime], Awaitable[None]]
-    close: Callable[[str], Awaitable[None]]
+    warn: Callable[[datetime], Coroutine[Any, Any, None]]
+    close: Callable[[str], Coroutine[Any, Any, None]]
     is_warned: bool = False
 
 
@@ -52,6 +52,8 @@ class Sockets:
         self._open: set[Socket] = set()
         self._each: Counter[str] = Counter()
         self._watching: asyncio.Task[None] | None = None
+        self._doing: set[asyncio.Task[None]] = set()  # held, or they might be collected
+        self._seen = ""  # the revision at the last look
 
     def __len__(self) -> int:
         return len(self._open)
@@ -83,32 +85,38 @@ class Sockets:
             if (expires := socket.principal.expires_at) is None:
                 continue
             if expires <= now:
-                await self._end(socket, EXPIRED)
+                self._end(socket, EXPIRED)
             elif expires - now <= WARNED and not socket.is_warned:
                 socket.is_warned = True
-                await socket.warn(expires)
+                self._do(socket.warn(expires))
         if not anew or not self._open:
             return
         looked_at = [*self._open]
         good = await _good_ones({socket.principal for socket in looked_at})
         for socket in looked_at:
             if socket.principal not in good:
-                await self._end(socket, REVOKED)
+                self._end(socket, REVOKED)
 
     async def _watch(self) -> None:
-        seen = await asyncio.to_thread(revision)
+        self._seen = await asyncio.to_thread(revision)
         while self._open:
             await asyncio.sleep(LOOK)
             try:
                 now = await asyncio.to_thread(revision)
-                await self.look(anew=now != seen or _others_may_have_changed_something())
-                seen = now
-            except DatabaseError as error:
+                await self.look(anew=now != self._seen or _others_may_have_changed_something())
+                self._seen = now
+            except Exception as error:  # whatever it was: the next look is soon
                 logger.warning("Sockets were not looked at: %s", type(error).__name__)
 
-    async def _end(self, socket: Socket, detail: str) -> None:
+    def _end(self, socket: Socket, detail: str) -> None:
         self.leave(socket)
-        await socket.close(detail)
+        self._do(socket.close(detail))
+
+    def _do(self, what: Coroutine[Any, Any, None]) -> None:
+        """Beside the others: one that takes nothing would hold them up."""
+        task = asyncio.create_task(what)
+        self._doing.add(task)
+        task.add_done_callback(self._doing.discard)
 
 
 def _others_may_have_changed_something() -> bool:

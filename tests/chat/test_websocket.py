@@ -166,6 +166,15 @@ async def test_a_reader_resumes_on_another_socket(held_open):
     assert rest[0]["event_id"] == seen["event_id"] + 1
 
 
+async def test_whoever_has_all_of_an_answer_is_told_so(corpus):
+    async with Socket() as socket:
+        await socket.send("ask", corpus="lighthouse", question=LAMP)
+        done = (await socket.until_the_end())[-1]
+        await socket.send("resume", message=done["message_id"], after=done["event_id"])
+
+        assert (await socket.receive())["code"] == "ended"
+
+
 async def test_an_answer_of_somebody_else_cannot_be_resumed(held_open):
     async with Socket() as owner, Socket() as other:
         await owner.send("ask", corpus="lighthouse", question=LAMP)
@@ -281,6 +290,64 @@ async def test_sockets_that_are_closed_do_not_count(corpus, settings):
     for _ in range(3):
         async with Socket() as socket:
             assert socket.ready["type"] == "ready"
+
+
+async def test_a_socket_that_is_gone_when_it_is_told_of_its_mistake_does_not_count(
+    corpus, monkeypatch
+):
+    async def gone(self, *args, **kwargs):
+        raise OSError
+
+    async with Socket() as socket:
+        monkeypatch.setattr(ChatConsumer, "send", gone)
+        await socket.communicator.send_to(text_data="no frame")
+        await socket.send("stop")
+
+    assert len(sockets()) == 0
+
+
+async def test_a_socket_that_takes_nothing_does_not_keep_others_from_losing_theirs(
+    corpus, monkeypatch, settings
+):
+    settings.SLOW_READER_SECONDS = 60
+    secret = await new_key(corpus)
+    send = ChatConsumer.send
+
+    async def silent_at_first(self, *args, **kwargs):
+        if self is silent:
+            await asyncio.sleep(60)
+        await send(self, *args, **kwargs)
+
+    monkeypatch.setattr(ChatConsumer, "send", silent_at_first)
+    silent = None
+    header = f"Api-Key {secret}"
+    async with Socket(authorization=header) as one, Socket(authorization=header) as other:
+        silent = next(iter(sockets()._open)).close.__self__
+        await ApiKey.objects.aupdate(revoked=True)
+
+        await sockets().look()
+
+        told = await asyncio.wait(
+            [asyncio.ensure_future(until(socket, "error")) for socket in (one, other)],
+            timeout=5, return_when=asyncio.FIRST_COMPLETED,
+        )  # fmt: skip
+        assert len(told[0]) == 1 and len(sockets()) == 0
+        silent = None
+        for waiting in told[1]:
+            waiting.cancel()
+
+
+async def test_a_socket_whose_credential_does_not_let_one_ask_is_closed(corpus):
+    secret = await new_key(corpus)
+    await ApiKey.objects.aupdate(scopes=["search"])
+    headers = [(b"origin", b"http://testserver"), (b"authorization", f"Api-Key {secret}".encode())]
+    communicator = WebsocketCommunicator(application, "/ws/chat/", headers=headers)
+    await communicator.connect(timeout=10)
+
+    error = await communicator.receive_json_from(timeout=5)
+    closed = await communicator.receive_output(timeout=5)
+
+    assert (error["code"], closed["type"]) == ("scope_missing", "websocket.close")
 
 
 async def test_a_socket_that_takes_nothing_is_hung_up_on(held_open, settings, monkeypatch):
