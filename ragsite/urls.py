@@ -26,7 +26,7 @@ openai_compatible: list[URLPattern | URLResolver] = [
     path("models", model_list, name="openai-models"),
     path("models/<str:name>", model_detail, name="openai-model"),
     path("chat/completions", chat_completions, name="openai-completions"),
-    path("<path:path>", unknown_address),
+    path("<path:path>", unknown_address, name="openai-unknown"),
 ]
 
 urlpatterns = [

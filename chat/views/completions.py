@@ -18,6 +18,7 @@ from chat.events import Done, Error, Event
 from chat.journal.entries import Entry
 from chat.sse import event_stream
 from chat.turns import Turn
+from documents.powers import Power
 from documents.problems import headers
 from documents.threads import in_database_thread
 
@@ -33,10 +34,11 @@ PARAMS = {
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
-def in_their_form(*methods: str) -> Callable[[View], View]:
+def in_their_form(*methods: str, needs: Power) -> Callable[[View], View]:
     """A view of OpenAI's interface: whatever goes wrong is told as their clients expect it.
 
-    Without CSRF protection, as no cookie counts: a session is not looked at.
+    Without CSRF protection, as no cookie counts: a session is not looked at. `needs` is what DRF's
+    views say of themselves, too; these demand it where they find out who calls.
     """
 
     def decorate(view: View) -> View:
@@ -51,12 +53,13 @@ def in_their_form(*methods: str) -> Callable[[View], View]:
             except Exception as error:
                 return refused(as_refusal(error))
 
+        guarded.needs = dict.fromkeys(methods, needs)  # type: ignore[attr-defined]
         return guarded
 
     return decorate
 
 
-@in_their_form("POST")
+@in_their_form("POST", needs=Power.CHAT)
 async def chat_completions(request: HttpRequest) -> HttpResponseBase:
     """One answer, whole or as it is written."""
     asked = Asked.of(body_of(request))

@@ -14,12 +14,12 @@ from documents.powers import Power
 from documents.threads import in_database_thread
 
 
-@in_their_form("GET")
+@in_their_form("GET", needs=Power.CHAT)
 async def model_list(request: HttpRequest) -> HttpResponseBase:
     return JsonResponse({"object": "list", "data": await models_of(request)})
 
 
-@in_their_form("GET")
+@in_their_form("GET", needs=Power.CHAT)
 async def model_detail(request: HttpRequest, name: str) -> HttpResponseBase:
     return JsonResponse(await model_of(request, name))
 
