@@ -550,7 +550,8 @@ BETTER_AUTH_ALGORITHMS = env.list("BETTER_AUTH_ALGORITHMS", default=["EdDSA"]) o
 
 # Origins of pages that use the API with tokens; those of API keys stand in the admin.
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
-CORS_URLS_REGEX = r"^/(api/|v1/|mcp(/|$))"
+# Whoever probes our health is no page, and must wake no database.
+CORS_URLS_REGEX = r"^/(api/(?!v1/health/)|v1/|mcp(/|$))"
 CORS_ALLOW_CREDENTIALS = False
 CORS_ALLOW_HEADERS = [
     "accept", "authorization", "content-type", "idempotency-key", "if-match", "if-none-match",

@@ -7,8 +7,11 @@ from urllib.parse import urlsplit
 
 from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.http import HttpRequest
 from django.http.request import validate_host
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
 from chat.auth.revocation import revision
 from chat.models import ApiKey
@@ -32,10 +35,15 @@ def of_keys() -> frozenset[str]:
     global _known
     now = revision()
     if now != _known.revision or monotonic() > _known.until:
+        was_open = connection.connection is not None
         try:
             keys = [*ApiKey.objects.get_usable_keys().exclude(origins="")]
         except DatabaseError:
             return _known.origins  # whoever needs more of the database will say that it is away
+        finally:
+            # A view may have given its connection back already, as its stream takes minutes.
+            if not was_open and not connection.in_atomic_block:
+                connection.close()
         origins = frozenset(origin for key in keys for origin in key.allowed_origins)
         _known = _Known(origins, now, monotonic() + KEPT)
     return _known.origins
@@ -59,6 +67,17 @@ class Cors(CorsMiddleware):
     """Synchronous, like its neighbours: it may ask the database."""
 
     async_capable = False
+
+    def add_response_headers(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Our own pages, which name themselves with each POST, are not looked for."""
+        ours = f"{request.scheme}://{request.META.get('HTTP_HOST', '')}"
+        if request.headers.get("origin") != ours:
+            return super().add_response_headers(request, response)
+        if self.is_enabled(request):
+            patch_vary_headers(response, ("origin",))
+        return response
 
     def origin_found_in_white_lists(self, origin: str, url: Any) -> bool:
         return may_read(origin)

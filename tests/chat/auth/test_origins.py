@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
-from chat.auth import origins
-from chat.models import ApiKey
+from chat.auth import origins, visitors
+from chat.models import ApiKey, Conversation, Message
+from documents.models import Corpus
 from tests.chat.auth.keys import PAGE, TOKENS, ago, by_key, make_key, publishable
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +90,48 @@ def test_the_database_is_asked_once_a_minute(client, django_assert_num_queries):
 def test_a_request_of_no_page_asks_nothing(client, monkeypatch):
     monkeypatch.setattr(origins, "of_keys", lambda: pytest.fail("asked"))
     assert client.get("/api/v1/health/live/").status_code == 200
+
+
+def test_neither_our_own_pages_nor_probes_of_health_ask_anything(client, monkeypatch):
+    monkeypatch.setattr(origins, "of_keys", lambda: pytest.fail("asked"))
+    answer = client.get(DOCUMENTS, headers={"origin": "http://own.example", "host": "own.example"})
+    assert (answer.status_code, "origin" in answer["Vary"].lower()) == (200, True)
+    assert client.get("/api/v1/health/live/", headers={"origin": EVIL}).status_code == 200
+
+
+@committed
+def test_asking_leaves_no_connection_open(monkeypatch):
+    publishable()
+    monkeypatch.setattr(origins, "_known", origins._Known(frozenset(), "", 0.0))
+    connection.close()
+    assert origins.may_read(PAGE)
+    assert connection.connection is None
+
+
+@committed
+def test_a_connection_that_somebody_uses_stays_open(monkeypatch):
+    publishable()
+    monkeypatch.setattr(origins, "_known", origins._Known(frozenset(), "", 0.0))
+    ApiKey.objects.exists()
+    assert origins.may_read(PAGE)
+    assert connection.connection is not None
+
+
+@committed
+def test_a_stream_to_a_page_holds_no_connection(client, monkeypatch):
+    publishable()
+    corpus = Corpus.objects.create(slug="talk", name="Talk", is_public=True)
+    token = visitors.new_token()
+    talk = Conversation.objects.create(corpus=corpus, owner=f"visitor:{visitors.visitor_id(token)}")
+    message = Message.objects.create(conversation=talk, role="assistant", text="Once.")
+    monkeypatch.setattr(origins, "_known", origins._Known(frozenset(), "", 0.0))
+    answer = client.get(
+        f"/api/v1/messages/{message.pk}/events/",
+        headers={"origin": PAGE, "accept": "text/event-stream", "x-visitor-token": token},
+    )
+    assert (answer.status_code, answer[ALLOW], answer.streaming) == (200, PAGE, True)
+    assert connection.connection is None
+    answer.close()
 
 
 @committed
