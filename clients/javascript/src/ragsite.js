@@ -1,4 +1,4 @@
-// Ask ragsite from a browser or from Node 18: no dependencies, no eval. Types: ragsite.d.ts.
+// Ask ragsite from a browser or from Node 20: no dependencies, no eval. Types: ragsite.d.ts.
 
 export const KINDS = ["start", "stage", "sources", "delta", "citation", "restart", "claims", "done", "error"];
 const PASSING = ["rate_limited", "overloaded", "database_unavailable"]; // nothing was begun
@@ -286,7 +286,8 @@ function request(method, path, { body, accept, after, signal } = {}) {
   return { path, init: { method, headers, signal, body: body && JSON.stringify(body) } };
 }
 
-const key = () => Date.now().toString(36) + Math.random().toString(36).slice(2);
+/** Not randomUUID, which a page without https does not have. */
+const key = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
 
 /** What fetch throws when there is no connection, or none any more, is a TypeError. */
 function lost(error, signal) {

@@ -57,6 +57,15 @@ test("two questions have two keys, and what is only read has none", async () => 
   assert.equal(asked[2].url, "https://server/api/v1/chunks/a%2Fb/");
 });
 
+test("a key cannot be foreseen from the time and the chance of everyday use", async () => {
+  mock.method(Math, "random", () => 0.5);
+  mock.method(Date, "now", () => 1);
+  const { asked, fetch } = server(json(DONE, 201), json(DONE, 201));
+  const client = new Client("https://server", { fetch });
+  for (const conversation of ["c", "d"]) await client.ask("Why?", { conversation });
+  assert.notEqual(asked[0].headers["Idempotency-Key"], asked[1].headers["Idempotency-Key"]);
+});
+
 test("a stream that ends before its answer goes on after the last event", async () => {
   const { asked, fetch } = server(events([1, START], [2, { type: "delta", text: "one " }]), new TypeError("reset"),
     events([2, { type: "delta", text: "one " }], [3, { type: "delta", text: "two" }], [4, DONE]));
