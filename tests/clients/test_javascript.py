@@ -87,6 +87,20 @@ def test_a_publishable_key_makes_tokens_and_renews_them_for_the_same_visitor(
     scenario("publishable", server, RAGSITE_KEY=secret, RAGSITE_ORIGIN=PAGE)
 
 
+def test_a_visitor_of_a_socket_is_the_same_on_the_next_one(corpus, server, monkeypatch):
+    says(monkeypatch, slowly(LONG))
+
+    scenario("visitor", server)
+
+
+def test_a_socket_outlives_its_token(corpus, server, settings, monkeypatch):
+    monkeypatch.setattr("chat.sockets.LOOK", 0.2)
+    settings.VISITOR_TOKEN_MINUTES = 0.05
+    _, secret = publishable(corpus)
+
+    scenario("renewed", server, RAGSITE_KEY=secret, RAGSITE_ORIGIN=PAGE)
+
+
 def test_an_answer_that_is_being_written_is_resumed_and_cancelled(corpus, server, monkeypatch):
     says(monkeypatch, slowly(LONG))
 

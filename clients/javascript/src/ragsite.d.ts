@@ -117,7 +117,8 @@ export class Client {
 export type Credential = { authorization: string } | { visitor_token: string };
 export interface SocketOptions {
   onstate?: (state: "ready" | "away" | "expired", corpora?: { slug: string; name: string }[]) => void;
-  credentials?: () => Promise<Credential | null>;
+  onvisitor?: (token: string) => void;
+  credentials?: (isRefused: boolean) => Promise<Credential | null>;
   WebSocket?: new (url: string) => WebSocket;
 }
 export interface Followed extends AsyncIterable<Event> {

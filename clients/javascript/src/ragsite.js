@@ -4,7 +4,7 @@ export const KINDS = ["start", "stage", "sources", "delta", "citation", "restart
 const PASSING = ["rate_limited", "overloaded", "database_unavailable"]; // nothing was begun
 const SILENCE = 45_000; // ms; the server sends a comment every 15 seconds
 const FIRST = 500, LONGEST = 15_000; // ms between two attempts
-const REFUSED = [4401, 4403]; // close codes: the same credential would be refused again
+const EXPIRED = 4401, FOREIGN = 4403; // close codes: this credential would be refused again; this page, whatever it shows
 const PING = 25_000, PONG = 10_000; // ms
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -164,11 +164,13 @@ export class Client {
 
   /** Over a websocket; without a credential of this client, a cookie decides who asks. */
   socket(options = {}) {
-    const credentials = async () => {
+    const credentials = async (isRefused) => {
+      if (isRefused) this.#minted = null;
       const { Authorization: authorization, "X-Visitor-Token": visitor_token } = await this.#headers();
       return authorization ? { authorization } : visitor_token ? { visitor_token } : null;
     };
-    return new Socket(`${this.#base.replace(/^http/, "ws")}/ws/chat/`, { credentials, ...options });
+    const onvisitor = (token) => { this.visitorToken = token; };
+    return new Socket(`${this.#base.replace(/^http/, "ws")}/ws/chat/`, { credentials, onvisitor, ...options });
   }
 
   async #messages(corpus, conversation) {
@@ -333,10 +335,15 @@ class Followed {
 /** The websocket, protocol version 1. It connects again by itself, and goes on with the answer. */
 export class Socket {
   #socket = null; #followed = null; #asked = 0; #failed = 0; #isReady = false; #pings; #timer; #attempt = 0;
+  #shown = null; #isRenewed = false; #visitor = null;
 
-  /** `onstate` is told "ready" (with the corpora), "away" and "expired" (nothing is tried any more). */
-  constructor(url, { onstate = () => {}, credentials = async () => null, WebSocket = globalThis.WebSocket } = {}) {
-    Object.assign(this, { url, onstate, credentials, WebSocket });
+  /**
+   * `onstate` is told "ready" (with the corpora), "away" and "expired" (nothing is tried any more); `onvisitor` the
+   * token of a visitor without a credential. `credentials(true)` asks for others than those of before, which are over.
+   */
+  constructor(url, { onstate = () => {}, onvisitor = () => {}, credentials = async () => null,
+    WebSocket = globalThis.WebSocket } = {}) {
+    Object.assign(this, { url, onstate, onvisitor, credentials, WebSocket });
     this.online = () => { if (!this.#isReady) this.#connect(); };
     globalThis.addEventListener?.("online", this.online);
     this.#connect();
@@ -350,7 +357,7 @@ export class Socket {
   /** From now on somebody else; `credential` has `authorization` or `visitor_token`. */
   authenticate(credential) {
     this.credentials = async () => credential;
-    this.send({ type: "authenticate", id: "authenticate", ...credential });
+    this.#show(credential);
   }
 
   ping() { this.send({ type: "ping", id: "ping" }); }
@@ -380,17 +387,21 @@ export class Socket {
     return this.#followed;
   }
 
-  async #connect() {
+  async #connect(isRefused = false) {
     this.#leave();
     const attempt = ++this.#attempt;
-    const credential = await this.credentials().catch(() => null);
+    const credential = await this.#credential(isRefused).catch((error) => error);
     if (attempt !== this.#attempt) return; // closed meanwhile, or begun anew
+    if (credential instanceof Error) return this.#lost([401, 403].includes(credential.status) ? EXPIRED : undefined);
+    if (isRefused && !this.#isNew(credential)) return this.#expired();
+    this.#shown = credential;
     const socket = (this.#socket = new this.WebSocket(this.url));
     let isGreeted = !credential;
     socket.onclose = (event) => this.#lost(event.code);
     socket.onmessage = ({ data }) => {
       const frame = JSON.parse(data);
       this.#heard();
+      if (frame.type === "expires") return this.#renew();
       if (frame.type !== "ready") { if (frame.id === this.#followed?.id) this.#tell(frame); return; }
       if (isGreeted) return this.#ready(frame);
       isGreeted = true;
@@ -398,9 +409,29 @@ export class Socket {
     };
   }
 
+  async #credential(isRefused) { return (await this.credentials(isRefused)) ?? this.#visitor; }
+
+  #isNew(credential) { return credential && JSON.stringify(credential) !== JSON.stringify(this.#shown); }
+
+  /** The server says a minute before what will be over. If this fails, it closes, and one more is tried. */
+  async #renew() {
+    const attempt = this.#attempt;
+    const credential = await this.#credential(true).catch(() => null);
+    if (attempt === this.#attempt && this.#isNew(credential)) this.#show(credential);
+  }
+
+  #show(credential) {
+    this.#shown = credential;
+    this.send({ type: "authenticate", id: "authenticate", ...credential });
+  }
+
   #ready(frame) {
     const [wasReady, followed] = [this.#isReady, this.#followed];
-    [this.#isReady, this.#failed] = [true, 0];
+    [this.#isReady, this.#failed, this.#isRenewed] = [true, 0, false];
+    if (frame.visitor_token) {
+      this.#visitor = { visitor_token: frame.visitor_token };
+      this.onvisitor(frame.visitor_token);
+    }
     this.onstate("ready", frame.corpora);
     if (!wasReady && followed && !followed.hasEnded) this.send({ ...followed.opening, id: followed.id });
   }
@@ -421,12 +452,18 @@ export class Socket {
 
   #lost(code) {
     this.#leave();
-    if (REFUSED.includes(code)) {
-      this.#end("unauthorized", "The credential has expired or was revoked.", 401);
-      return this.onstate("expired");
+    if (code === FOREIGN || (code === EXPIRED && this.#isRenewed)) return this.#expired();
+    if (code === EXPIRED) {
+      this.#isRenewed = true;
+      return this.#connect(true);
     }
     this.onstate("away");
     this.#timer = setTimeout(() => this.#connect(), backoff(this.#failed++));
+  }
+
+  #expired() {
+    this.#end("unauthorized", "The credential has expired or was revoked.", 401);
+    this.onstate("expired");
   }
 
   #leave() {

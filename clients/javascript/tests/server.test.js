@@ -101,6 +101,40 @@ test("publishable", on, async () => {
   assert.notEqual(client.visitorToken, first);
 });
 
+/** Node says no origin by itself, and without one no socket is accepted. */
+class From extends (globalThis.WebSocket ?? Object) {
+  static made = [];
+  constructor(address) { super(address, { headers: { Origin: origin ?? url } }); From.made.push(this); }
+}
+
+test("visitor", on, async () => {
+  const client = new Client(url);
+  const socket = client.socket({ WebSocket: From });
+  const followed = socket.ask({ question: LAMP, corpus: "lighthouse" });
+  const events = [];
+  for await (const event of followed) {
+    events.push(event);
+    if (event.type === "start") From.made.at(-1).close();
+  }
+  socket.close();
+  assert.equal(From.made.length, 2);
+  assert.equal(events.at(-1).type, "done");
+  assert.equal(textOf(events), events.at(-1).text);
+  assert.deepEqual((await all(client.conversations.list())).map((one) => one.id), [followed.answer.conversationId]);
+});
+
+test("renewed", on, async () => {
+  const client = new Client(url, { publishableKey: apiKey, origin }), states = [];
+  const socket = client.socket({ WebSocket: From, onstate: (state) => states.push(state) });
+  const first = (await all(socket.ask({ question: LAMP, corpus: "lighthouse" }))).at(-1);
+  await new Promise((resolve) => setTimeout(resolve, 4500)); // longer than its token is good
+  const conversation = first.conversation_id;
+  const second = (await all(socket.ask({ question: LAMP, conversation }))).at(-1);
+  socket.close();
+  assert.equal(second.conversation_id, conversation);
+  assert.ok(!states.includes("expired"));
+});
+
 test("away", on, async () => {
   await assert.rejects(new Client(url, { attempts: 2 }).ask(LAMP, { corpus: "lighthouse" }), ConnectionLost);
 });

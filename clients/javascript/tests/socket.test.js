@@ -109,6 +109,70 @@ test("a page that a credential is not for is no reason to try again", async () =
   assert.deepEqual(states, ["expired"]);
 });
 
+test("a credential that ends soon is renewed on the same socket, while an answer goes on", async () => {
+  let made = 0;
+  const first = await open({ credentials: async () => ({ visitor_token: `t${++made}` }) });
+  first.ready();
+  first.ready();
+  const followed = socket.ask({ question: "Why?", corpus: "a" });
+  first.says({ type: "expires", expires_at: "2030-01-01T00:00:00+00:00" });
+  await turns();
+  assert.deepEqual(first.sent.at(-1), { v: 1, type: "authenticate", id: "authenticate", visitor_token: "t2" });
+  first.says({ type: "ready", id: "authenticate", corpora: [] });
+  assert.deepEqual(first.sent.map((frame) => frame.type), ["authenticate", "ask", "authenticate"]);
+  assert.equal(followed.hasEnded, false);
+});
+
+test("a refused credential is renewed once, and the answer goes on with the new one", async () => {
+  const asked = [];
+  const first = await open({ credentials: async (isRefused) => {
+    asked.push(isRefused);
+    return { authorization: `Bearer ${asked.length}` };
+  } });
+  first.ready();
+  first.ready();
+  const followed = socket.ask({ question: "Why?", corpus: "a" });
+  first.says({ type: "start", id: followed.id, event_id: 1, conversation_id: "c", message_id: "m" });
+  first.says({ type: "error", id: null, code: "unauthorized", detail: "…" });
+  first.breaks(4401);
+  await turns();
+  const second = Wire.made.at(-1);
+  second.ready();
+  second.ready();
+  assert.deepEqual(second.sent.map((frame) => frame.authorization ?? frame.type), ["Bearer 2", "resume"]);
+  second.breaks(4401);
+  await turns();
+  Wire.made.at(-1).ready(); // and this one is refused at once
+  Wire.made.at(-1).breaks(4401);
+  assert.equal((await told(followed)).at(-1).code, "unauthorized");
+  assert.equal(Wire.made.length, 3);
+  assert.deepEqual(asked, [false, true, true]);
+  assert.deepEqual(states, ["ready", "ready", "expired"]);
+});
+
+test("a credential that cannot be had is tried again; one that is refused is not", async () => {
+  const failures = [new TypeError("fetch failed"), Object.assign(new Error(), { status: 401 }), Object.assign(new Error(), { status: 401 })];
+  await open({ credentials: async () => { throw failures.shift(); } });
+  assert.deepEqual([states, Wire.made], [["away"], []]);
+  await again();
+  assert.deepEqual([states, failures, Wire.made], [["away", "expired"], [], []]);
+});
+
+test("a visitor without a credential or a cookie stays the same on the next connection", async () => {
+  const known = [];
+  const first = await open({ onvisitor: (token) => known.push(token) });
+  first.says({ type: "ready", corpora: [], visitor_token: "t" });
+  const followed = socket.ask({ question: "Why?", corpus: "a" });
+  first.says({ type: "start", id: followed.id, event_id: 1, conversation_id: "c", message_id: "m" });
+  first.breaks();
+  const second = await again();
+  second.says({ type: "ready", corpora: [], visitor_token: "another" });
+  second.says({ type: "ready", id: "authenticate", corpora: [], visitor_token: null });
+  assert.deepEqual(second.sent, [{ v: 1, type: "authenticate", id: "authenticate", visitor_token: "t" },
+    { v: 1, type: "resume", id: followed.id, message: "m", after: 1 }]);
+  assert.deepEqual(known, ["t"]);
+});
+
 test("a credential is shown first, on each connection", async () => {
   const first = await open({ credentials: async () => ({ visitor_token: "t" }) });
   first.ready();
