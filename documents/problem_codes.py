@@ -25,6 +25,8 @@ CODES = {
     # What it is about
     "not_found": "there is no such thing, or it is not yours to see",
     "unknown_corpus": "there is no such corpus, or it is not yours to read",
+    "corpus_needed": "there are several; say which one",
+    "conversation_not_found": "there is no such conversation, or it is not yours",
     "file_missing": "the uploaded file is lost",
     "finished": "it is over already",
     "nothing_to_retry": "nothing in the run failed",
