@@ -47,6 +47,7 @@ PAGES = {
 }
 
 
+running.FLUSH = 0.2  # seconds: where Redis is away in a test, it does not come back
 A_TEST_TAKES = 10.0  # seconds, at most
 
 
