@@ -29,7 +29,7 @@ from chat.auth.authentication import (
 from chat.auth.principal import Principal
 from chat.auth.sessions import user_of
 from chat.context import Surroundings
-from chat.events import Error, as_json
+from chat.events import Done, Error, as_json
 from chat.frames import QUESTION, VERSION, ProtocolError, credential_in, number_in, parse
 from chat.models import Conversation, Message
 from chat.running import running
@@ -45,7 +45,8 @@ from documents.threads import in_database_thread
 
 logger = logging.getLogger(__name__)
 
-UNAUTHORIZED, FOREIGN_ORIGIN, TOO_MANY, TRY_LATER = 4401, 4403, 4429, 1013
+UNAUTHORIZED, FOREIGN_ORIGIN, TOO_MANY = 4401, 4403, 4429
+RESTARTING, TRY_LATER = 1012, 1013
 
 
 HEADERS = {"authorization": "authorization", "visitor_token": visitors.HEADER.lower()}
@@ -157,7 +158,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
             number = None
             async for number, event in entries:
                 await self._send({**as_json(event), "event_id": number}, to)
-            if number is None:
+                if isinstance(event, (Done, Error)):
+                    return
+            if running().ends:  # and another process answers
+                await self.close(RESTARTING)
+            elif number is None:
                 raise Problem(410, "ended", "The answer ended before: there is nothing to tell.")
 
     async def _stop(self, frame: dict[str, Any]) -> None:

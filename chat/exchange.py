@@ -34,6 +34,7 @@ class Exchange:
         self._own: dict[UUID, Recording] = {}  # not written to their end yet
         self._written: dict[UUID, int] = {}
         self._mirrors: dict[UUID, Recording] = {}
+        self._leaves = False
         self._grown = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -55,6 +56,7 @@ class Exchange:
             outage.began(error)
             return None
         mirror = self._mirrors.setdefault(turn, Recording())
+        mirror.is_left = self._leaves
         self._keep_running("reading", self._read)
         return mirror
 
@@ -116,6 +118,12 @@ class Exchange:
         self._own.pop(turn, None)
         self._written.pop(turn, None)
         self._keep_running(f"forgetting {turn}", partial(self._forget, turn))
+
+    def leave(self) -> None:
+        """This process ends: whoever reads another one's answers here does so elsewhere."""
+        self._leaves = True
+        for mirror in self._mirrors.values():
+            mirror.leave()
 
     async def flush(self, seconds: float) -> None:
         """Before the process ends."""

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, suppress
+from math import inf
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -48,11 +49,18 @@ class Running:
         self._listening: asyncio.Task[None] | None = None
         self._clearing: asyncio.Task[None] | None = None
         self._exchange: Exchange | None = None
+        self._ends_at = inf  # by the clock of the loop
+        self._is_cut = False
         if settings.REDIS_URL:
             from chat.journal.shared import SharedJournal
 
             journal = SharedJournal(settings.REDIS_URL, keep=settings.JOURNAL_SECONDS)
             self._exchange = Exchange(journal, this_process())
+
+    @property
+    def ends(self) -> bool:
+        """Whether this process was told to end."""
+        return self._ends_at < inf
 
     def start(self, turn: Turn) -> None:
         """Begin to answer. What happens is for `follow` to tell, a refusal too."""
@@ -68,7 +76,8 @@ class Running:
     async def follow(self, turn: UUID, after: int = 0) -> AsyncGenerator[Entry, None]:
         """Each entry after this number, as it comes, until the last one.
 
-        Of a turn that is in no journal (any more), its last entry alone, as it is saved.
+        Of a turn that is in no journal (any more), its last entry alone, as it is saved. It ends
+        without a last entry when this process ends and another one answers.
         """
         recording = self._recordings.get(turn)
         if recording is None and self._exchange is not None:
@@ -76,6 +85,8 @@ class Running:
         while recording is None:
             if (end := await end_by_id(turn)) is not None:
                 yield Entry(after + 1, end)
+                return
+            if self.ends:
                 return
             await self.end_abandoned(turn)
             await asyncio.sleep(LOOK)
@@ -126,15 +137,25 @@ class Running:
                 self._recordings.pop(turn, None)
 
     async def drain(self, seconds: float) -> None:
-        """Begin nothing new, wait for what runs, interrupt what is not done by then."""
+        """Begin nothing new, wait for what runs, interrupt what is not done by then.
+
+        Told twice, by the signal and by the end of the lifespan, it does not wait twice.
+        """
+        now = asyncio.get_running_loop().time
         places().closed = True
+        self._ends_at = min(self._ends_at, now() + seconds)
+        if self._exchange is not None:
+            self._exchange.leave()
         if self._tasks:
-            await asyncio.wait([*self._tasks.values()], timeout=seconds)
-        for task in (left := [*self._tasks.values()]):
-            task.cancel()
-        if left:
+            await asyncio.wait([*self._tasks.values()], timeout=max(0.0, self._ends_at - now()))
+        if not (left := [*self._tasks.values()]):
+            return
+        if not self._is_cut:
+            self._is_cut = True
+            for task in left:
+                task.cancel()
             logger.warning("The server ends: %d answers were interrupted.", len(left))
-            await asyncio.wait(left, timeout=SAVING)
+        await asyncio.wait(left, timeout=max(0.0, self._ends_at + SAVING - now()))
 
     async def close(self) -> None:
         """After `drain`: let others know what was not told yet."""

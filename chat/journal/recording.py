@@ -19,6 +19,7 @@ class Recording:
         self.on_growth: Callable[[], None] | None = None
         self.entries: list[Entry] = []
         self.readers = 0
+        self.is_left = False
         self.read_at = self._now()  # when somebody last read, or stopped reading
         self._grown = asyncio.Event()
         self._held = ""
@@ -59,7 +60,7 @@ class Recording:
         return list(merged(self._after(after)))
 
     async def follow(self, after: int = 0) -> AsyncGenerator[Entry, None]:
-        """Each entry after this number, as it comes; ends after the last one.
+        """Each entry after this number, as it comes; ends after the last one, or when it is left.
 
         Nothing is kept for a reader but the number that it has reached: one that lags behind finds
         its text in larger pieces.
@@ -72,13 +73,18 @@ class Recording:
                 for entry in self.read(after):
                     after = entry.number
                     yield entry
-                if self.has_ended and after >= self.last_number:
+                if self.is_left or (self.has_ended and after >= self.last_number):
                     return
                 if grown is self._grown:
                     await grown.wait()
         finally:
             self.readers -= 1
             self.read_at = self._now()
+
+    def leave(self) -> None:
+        """Nobody reads any further here; the answer itself goes on elsewhere."""
+        self.is_left = True
+        self._wake()
 
     def _after(self, number: int) -> list[Entry]:
         return self.entries[bisect_right(self.entries, number, key=attrgetter("number")) :]
@@ -94,10 +100,13 @@ class Recording:
 
     def _append(self, entries: list[Entry]) -> None:
         self.entries += entries
-        self._grown.set()
-        self._grown = asyncio.Event()
+        self._wake()
         if self.on_growth:
             self.on_growth()
+
+    def _wake(self) -> None:
+        self._grown.set()
+        self._grown = asyncio.Event()
 
     @staticmethod
     def _now() -> float:

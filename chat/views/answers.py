@@ -21,6 +21,7 @@ from rest_framework.request import Request
 from chat.events import Done, Error, as_json
 from chat.journal.entries import Entry
 from chat.models import Message
+from chat.places import AGAIN
 from chat.running import running, told
 from chat.saved import end_of
 from chat.serializers import AnswerSerializer, ProblemSerializer
@@ -40,6 +41,8 @@ ANSWERS: Any = {
     ),
     **dict.fromkeys((404, 409, 422, 429, 500, 502), ProblemSerializer),
 }
+# Another process answers, and this one ends.
+RESTARTING = Error("overloaded", "The server is about to restart; try again.", 503, AGAIN)
 View = Callable[..., HttpResponseBase]
 
 
@@ -153,12 +156,14 @@ async def in_one(entries: AsyncGenerator[Entry, None]) -> HttpResponseBase:
                 return refusal(event)
             if isinstance(event, Done):
                 return JsonResponse(as_json(event), status=201)
-    raise AssertionError("a turn ends with Done or Error")
+    return refusal(RESTARTING)
 
 
 async def in_events(entries: AsyncGenerator[Entry, None]) -> HttpResponseBase:
     """A turn that was not even admitted is an HTTP error instead."""
-    first = await anext(entries)
+    first = await anext(entries, None)
+    if first is None:
+        return refusal(RESTARTING)
     if isinstance(first.event, Error):
         await entries.aclose()
         return refusal(first.event)

@@ -139,6 +139,7 @@ async def _stopped(message: UUID) -> Done | Error | None:
                 async for _number, event in entries:
                     if isinstance(event, (Done, Error)):
                         return event
+                return None  # this process ends
         except TimeoutError:
             continue
     return None
