@@ -30,13 +30,23 @@ from chat.auth.principal import Principal
 from chat.auth.sessions import user_of
 from chat.context import Surroundings
 from chat.events import Done, Error, as_json
-from chat.frames import QUESTION, VERSION, ProtocolError, credential_in, number_in, parse
+from chat.frames import (
+    FIELDS,
+    QUESTION,
+    VERSION,
+    ProtocolError,
+    credential_in,
+    key_in,
+    number_in,
+    parse,
+)
 from chat.models import Conversation, Message
-from chat.running import running
+from chat.running import is_told, running
 from chat.serializers import QuestionSerializer
 from chat.sockets import Socket, TooManySockets, sockets
 from chat.turns import Turn
 from documents import request_id
+from documents.idempotency import claimed
 from documents.models import Corpus
 from documents.permissions import demand
 from documents.powers import Power
@@ -134,8 +144,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _ask(self, frame: dict[str, Any]) -> None:
         self._must_be_free()
         turn = await self._open_turn(frame)
-        running().start(turn)
-        self._follow(turn.id, 0, frame["id"])
+        if isinstance(turn, Turn):
+            running().start(turn)
+        self._follow(turn.id if isinstance(turn, Turn) else turn, 0, frame["id"])
 
     async def _resume(self, frame: dict[str, Any]) -> None:
         self._must_be_free()
@@ -248,7 +259,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         return Message.objects.filter(pk=message, conversation__in=mine).exists()
 
     @in_database_thread
-    def _open_turn(self, frame: dict[str, Any]) -> Turn:
+    def _open_turn(self, frame: dict[str, Any]) -> Turn | UUID:
+        """A new one; or the answer that the same question began, when it is sent again."""
+        key = key_in(frame)
         body = QuestionSerializer(data={name: frame[name] for name in QUESTION if name in frame})
         try:
             body.is_valid(raise_exception=True)
@@ -256,7 +269,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             raise Problem(400, "invalid", json.dumps(error.detail, default=str)) from error
         principal = self._authenticated()
         conversation = self._conversation(frame, principal)
-        return Turn(
+        turn = Turn(
             conversation=conversation,
             principal=principal,
             question=body.validated_data["question"],
@@ -264,6 +277,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
             surroundings=Surroundings.of(body.validated_data),
             store=body.validated_data["store"],
         )
+        if key is None:
+            return turn
+        said = {name: frame[name] for name in FIELDS["ask"] if name in frame}
+        kept, is_new = claimed([principal.owner, "ask", self.scope["path"], key], said, _has_begun)
+        if not is_new:
+            return kept.target
+        turn.kept, turn.id = kept, kept.target
+        return turn
 
     def _conversation(self, frame: dict[str, Any], principal: Principal) -> Conversation:
         if wanted := frame.get("conversation"):
@@ -328,6 +349,10 @@ def _refusal(error: Exception) -> tuple[Error, int | None]:
             return Error("database_unavailable", DATABASE_AWAY, 503, RETRY_AFTER), None
     logger.error("A socket met something that nobody expected", exc_info=error)
     return Error("internal", "Something went wrong on our side.", 500), None
+
+
+def _has_begun(answer: UUID) -> bool:
+    return is_told(answer) or Message.objects.filter(pk=answer).exists()
 
 
 def as_uuid(value: object) -> UUID | None:

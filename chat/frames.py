@@ -15,9 +15,10 @@ NO_TEXT = re.compile("[\0\ud800-\udfff]")  # neither sent back nor stored
 
 ALWAYS = ("v", "type", "id")
 QUESTION = ("question", "filters", "page", "selection", "store")  # the same as in REST
+KEY = re.compile("[A-Za-z0-9_-]{1,64}")
 CREDENTIALS = ("authorization", "visitor_token")
 FIELDS: dict[str, tuple[str, ...]] = {
-    "ask": ("corpus", "conversation", *QUESTION),
+    "ask": ("corpus", "conversation", "key", *QUESTION),
     "resume": ("message", "after"),
     "stop": (),
     "authenticate": CREDENTIALS,
@@ -68,6 +69,14 @@ def number_in(frame: dict[str, Any], name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 10**9:
         raise ProtocolError("bad_event_number", f'"{name}" is a whole number, 0 or more.')
     return value
+
+
+def key_in(frame: dict[str, Any]) -> str | None:
+    """By which a question is known when it is sent again."""
+    key = frame.get("key")
+    if "key" in frame and not (isinstance(key, str) and KEY.fullmatch(key)):
+        raise ProtocolError("invalid", '"key" is 1 to 64 letters, digits and any of _-.')
+    return key
 
 
 def credential_in(frame: dict[str, Any]) -> tuple[str, str]:

@@ -282,6 +282,11 @@ def running() -> Running:
     return _running.get(loop) or _running.setdefault(loop, Running())
 
 
+def is_told(turn: UUID) -> bool:
+    """Whether it was begun in this process, and can be followed here; from any thread."""
+    return any(turn in here._recordings for here in [*_running.values()])
+
+
 def forget(turns: Iterable[UUID]) -> None:
     """On each event loop of this process; from any thread."""
     for loop, here in [*_running.items()]:

@@ -83,29 +83,43 @@ def key_of(request: Request) -> str | None:
     return told.strip('"')
 
 
-def _claimed(view: Any, request: Request, key: str) -> KeptRequest | HttpResponseBase:
-    """The row of a request that is to be done, or what the first one was answered."""
-    who = request.auth.owner  # type: ignore[union-attr]
-    digest = _digest([who, request.method, request.path, key])
-    fingerprint = _fingerprint(request)
+def claimed(
+    names: list[str], said: Any, has_begun: Callable[[UUID], bool]
+) -> tuple[KeptRequest, bool]:
+    """The row of what was sent with a key, and whether it is to be done.
+
+    `names`: who sends it, how, where, and the key. `said`: all else that makes it what it is.
+    """
+    digest, fingerprint = _digest(names), _digest(said)
     KeptRequest.objects.purge()
     kept, is_new = KeptRequest.objects.claim(digest, fingerprint)
     if is_new:
-        return kept
-    resumable = isinstance(view, Resumed) and view.has_begun(kept.target)
-    if kept.is_forgotten or (kept.is_abandoned and not resumable):
+        return kept, True
+    begun = has_begun(kept.target)
+    if kept.is_forgotten or (kept.is_abandoned and not begun):
         kept.give_back()
         kept, is_new = KeptRequest.objects.claim(digest, fingerprint)
         if is_new:
-            return kept
+            return kept, True
     if kept.fingerprint != fingerprint:
         raise Problem(422, "idempotency_key_reused", REUSED)
-    if resumable:
+    if kept.status is None and not begun:
+        raise Problem(409, "idempotency_in_progress", IN_PROGRESS, retry_after=1)
+    return kept, False
+
+
+def _claimed(view: Any, request: Request, key: str) -> KeptRequest | HttpResponseBase:
+    """The row of a request that is to be done, or what the first one was answered."""
+    who = request.auth.owner  # type: ignore[union-attr]
+    has_begun = view.has_begun if isinstance(view, Resumed) else _never
+    names = [who, str(request.method), request.path, key]
+    kept, is_new = claimed(names, _said(request), has_begun)
+    if is_new:
+        return kept
+    if isinstance(view, Resumed):
         response = view.resumed(request, kept.target)
         response.headers[REPLAYED] = "true"
         return response
-    if kept.status is None:
-        raise Problem(409, "idempotency_in_progress", IN_PROGRESS, retry_after=1)
     return Response(kept.body, status=kept.status, headers={**kept.headers, REPLAYED: "true"})
 
 
@@ -116,17 +130,17 @@ def _keep(kept: KeptRequest, response: HttpResponseBase) -> None:
     kept.answer_with(response.status_code, headers, body)
 
 
-def _fingerprint(request: Request) -> str:
-    """Of what a body says, not of how: boundaries of forms and spaces in JSON differ each time."""
+def _said(request: Request) -> Any:
+    """What a body says, not how: boundaries of forms and spaces in JSON differ each time."""
     data: Any = request.data
     if not hasattr(data, "lists"):
-        return _digest(data)
+        return data
     files = {name: request.FILES.getlist(name) for name in request.FILES}
     fields = {name: values for name, values in data.lists() if name not in files}
     sums = {
         name: [[file.name, _sum(file)] for file in uploaded] for name, uploaded in files.items()
     }
-    return _digest([fields, sums])
+    return [fields, sums]
 
 
 def _sum(file: Any) -> str:

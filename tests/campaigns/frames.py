@@ -74,6 +74,8 @@ class Spoiler:
                 frame["filters"] = {pick(["sources", "languages", "versions", "x"]): [self.word()]}
             if self.random.random() < 0.2:
                 frame["selection"] = {"text": self.word(), "mode": pick(["only", "boost", "x"])}
+            if self.random.random() < 0.2:
+                frame["key"] = pick([self.word(), "a-b_c", "same", *STRANGE])
         elif kind == "resume":
             frame |= {"message": str(uuid4()), "after": self.random.randrange(-2, 50)}
         elif kind == "authenticate":

@@ -365,6 +365,50 @@ async def test_a_socket_that_takes_nothing_is_hung_up_on(held_open, settings, mo
         assert (await socket.communicator.receive_output(timeout=5))["code"] == 1013
 
 
+async def test_a_question_that_is_sent_again_with_its_key_is_asked_once(held_open):
+    async with Socket() as socket:
+        token = socket.ready["visitor_token"]
+        await socket.send("ask", corpus="lighthouse", question=LAMP, key="k-1")
+        await socket.send("ping")  # and the socket is lost before a word is heard
+        await until(socket, "pong")
+    async with Socket() as socket:
+        await socket.send("authenticate", visitor_token=token)
+        await until(socket, "ready")
+        await socket.send("ask", id="2", corpus="lighthouse", question=LAMP, key="k-1")
+        held_open.set()
+        frames = await socket.until_the_end()
+        await socket.send("ask", id="3", corpus="lighthouse", question=LAMP, key="k-1")
+        later = await socket.until_the_end()
+        await socket.send("ask", id="4", corpus="lighthouse", question="Why?", key="k-1")
+        other = await socket.receive()
+
+    assert frames[0]["type"] == "start" and frames[0]["event_id"] == 1
+    assert frames[-1]["text"] == later[-1]["text"] == "Once in twelve seconds [1]."
+    assert (other["code"], other["status"]) == ("idempotency_key_reused", 422)
+    assert await Message.objects.acount() == 2
+
+
+async def test_a_key_counts_for_one_owner(corpus):
+    for _ in range(2):
+        async with Socket() as socket:
+            await socket.send("ask", corpus="lighthouse", question=LAMP, key="k-1")
+            assert (await socket.until_the_end())[-1]["type"] == "done"
+
+    assert await Message.objects.acount() == 4
+
+
+async def test_a_question_that_was_refused_may_be_sent_again_with_its_key(corpus, settings):
+    async with Socket() as socket:
+        settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 0
+        await socket.send("ask", corpus="lighthouse", question=LAMP, key="k-1")
+        refused = (await socket.until_the_end())[-1]
+        settings.ANONYMOUS_QUESTIONS_PER_MINUTE = 100
+        await socket.send("ask", id="2", corpus="lighthouse", question=LAMP, key="k-1")
+        answered = (await socket.until_the_end())[-1]
+
+    assert (refused["code"], answered["type"]) == ("rate_limited", "done")
+
+
 BAD_FRAMES = {
     "{": "not_json", "[]": "not_an_object", "{}": "unknown_version", '"x"': "not_an_object",
     '{"v": 1, "id": "1", "type": "dance"}': "unknown_type",
@@ -381,6 +425,8 @@ BAD_FRAMES = {
     json.dumps({"v": 1, "type": "ping", "id": "x" * 101}): "bad_id",
     '{"v": 1, "type": "ping", "id": "\\ud800"}': "not_text",
     '{"v": 1, "type": "ask", "id": "1", "corpus": "a\\u0000b", "question": "x"}': "not_text",
+    '{"v": 1, "type": "ask", "id": "1", "corpus": "x", "question": "x", "key": ""}': "invalid",
+    '{"v": 1, "type": "ask", "id": "1", "corpus": "x", "question": "x", "key": 7}': "invalid",
     "x" * 70_000: "frame_too_long", "[" * 60_000: "not_json",
 }  # fmt: skip
 

@@ -350,7 +350,7 @@ export class Socket {
   }
 
   /** { question, corpus or conversation, filters, page, selection } */
-  ask(question) { return this.#follow({ type: "ask", ...question }, new Answer()); }
+  ask(question) { return this.#follow({ type: "ask", key: key(), ...question }, new Answer()); }
 
   resume(messageId, after = 0) { return this.#follow(null, new Answer(messageId, after)); }
 
@@ -439,7 +439,14 @@ export class Socket {
   #tell(frame) {
     // Of a stop that came too late; and of a close, which says it, too.
     if (frame.type === "error" && ["nothing_to_stop", "unauthorized"].includes(frame.code)) return;
+    if (frame.code === "idempotency_in_progress") return this.#askLater(this.#followed); // at another process
     this.#followed.take(frame);
+  }
+
+  #askLater(followed) {
+    setTimeout(() => {
+      if (followed === this.#followed && !followed.hasEnded) this.send({ ...followed.opening, id: followed.id });
+    }, 1000);
   }
 
   #heard() {

@@ -39,7 +39,9 @@ test("an answer goes on after the last event when its socket is lost", async () 
   first.ready();
   const followed = socket.ask({ question: "Why?", corpus: "a" });
   const { id } = first.sent[0];
-  assert.deepEqual(first.sent[0], { v: 1, type: "ask", id, question: "Why?", corpus: "a" });
+  const { key } = first.sent[0];
+  assert.match(key, /^[A-Za-z0-9_-]{1,64}$/);
+  assert.deepEqual(first.sent[0], { v: 1, type: "ask", id, key, question: "Why?", corpus: "a" });
   first.says({ type: "start", id, event_id: 1, conversation_id: "c", message_id: "m" });
   first.says({ type: "delta", id, event_id: 2, text: "one " });
   first.breaks();
@@ -54,7 +56,17 @@ test("an answer goes on after the last event when its socket is lost", async () 
   assert.deepEqual(states, ["ready", "away", "ready"]);
 });
 
-test("a question of which nothing was heard is asked again", async () => {
+test("a question that another process has begun is asked for again in a while", async () => {
+  const first = await open();
+  first.ready();
+  const followed = socket.ask({ question: "Why?", corpus: "a" });
+  first.says({ type: "error", id: followed.id, code: "idempotency_in_progress", detail: "…" });
+  assert.equal(followed.hasEnded, false);
+  mock.timers.tick(1000);
+  assert.deepEqual(first.sent[1], first.sent[0]);
+});
+
+test("a question of which nothing was heard is asked again, with its key", async () => {
   const first = await open();
   first.ready();
   socket.ask({ question: "Why?", corpus: "a" });
