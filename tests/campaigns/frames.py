@@ -26,7 +26,7 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
-from uuid import uuid4
+from uuid import UUID
 
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
@@ -77,7 +77,10 @@ class Spoiler:
             if self.random.random() < 0.2:
                 frame["key"] = pick([self.word(), "a-b_c", "same", *STRANGE])
         elif kind == "resume":
-            frame |= {"message": str(uuid4()), "after": self.random.randrange(-2, 50)}
+            frame |= {
+                "message": str(UUID(int=self.random.getrandbits(128), version=4)),
+                "after": self.random.randrange(-2, 50),
+            }
         elif kind == "authenticate":
             name = pick(["authorization", "visitor_token"])
             frame[name] = pick([f"Api-Key {self.word()}.{self.word()}", "Bearer a.b.c", *STRANGE])
