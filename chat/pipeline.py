@@ -1,4 +1,5 @@
-"""THE PATH OF ONE QUESTION. REST, SSE, websocket and `manage.py ask` all consume `answer()`."""
+"""THE PATH OF ONE QUESTION. Every transport consumes `answer()`: REST, SSE, websocket, /v1, /mcp
+and `manage.py ask`."""
 
 import asyncio
 import logging

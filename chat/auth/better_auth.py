@@ -1,8 +1,8 @@
 """Better Auth: from a JWT of its server to an account here.
 
 The token is verified as if that server were careless: keys, algorithms, issuer and audience are
-those of the settings, never those that the token names. What it says about the person is shown and
-never decides anything: what an account may do stands in our database.
+those of the settings, never those that the token names. Nothing that it says about the person gives
+a right, for what an account may do stands in our database; `banned` is heard, and takes them all.
 """
 
 import base64
