@@ -31,6 +31,16 @@ def event_stream(
     )
 
 
+async def beginning_with(
+    first: Entry, rest: AsyncGenerator[Entry, None]
+) -> AsyncGenerator[Entry, None]:
+    """For whoever had to look at the first one, to answer in another form if it is an error."""
+    async with aclosing(rest):
+        yield first
+        async for entry in rest:
+            yield entry
+
+
 async def kept_alive(
     entries: AsyncGenerator[Entry, None], encode: Callable[[Entry], bytes]
 ) -> AsyncIterator[bytes]:

@@ -25,7 +25,7 @@ from chat.places import AGAIN
 from chat.running import running, told
 from chat.saved import end_of
 from chat.serializers import AnswerSerializer, ProblemSerializer
-from chat.sse import MEDIA_TYPE, event_stream
+from chat.sse import MEDIA_TYPE, beginning_with, event_stream
 from chat.standing import standings
 from chat.turns import Turn
 from chat.views.requests import principal_of
@@ -167,14 +167,7 @@ async def in_events(entries: AsyncGenerator[Entry, None]) -> HttpResponseBase:
     if isinstance(first.event, Error):
         await entries.aclose()
         return refusal(first.event)
-    return event_stream(_after(first, entries))
-
-
-async def _after(first: Entry, rest: AsyncGenerator[Entry, None]) -> AsyncGenerator[Entry, None]:
-    async with aclosing(rest):
-        yield first
-        async for entry in rest:
-            yield entry
+    return event_stream(beginning_with(first, entries))
 
 
 def refusal(error: Error) -> HttpResponseBase:

@@ -1,7 +1,7 @@
 """`/v1/chat/completions`: the clients that people have, asking a corpus as if it were a model."""
 
 import json
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from functools import partial, wraps
 from typing import Any
@@ -16,7 +16,7 @@ from chat.completions.chunks import Reply
 from chat.completions.refusals import Refusal
 from chat.events import Done, Error, Event
 from chat.journal.entries import Entry
-from chat.sse import event_stream
+from chat.sse import beginning_with, event_stream
 from chat.turns import Turn
 from documents.powers import Power
 from documents.problems import headers
@@ -101,15 +101,6 @@ async def last_event(turn: Turn) -> Done:
         raise Refusal.of(last)
     assert isinstance(last, Done)  # noqa: S101 - the promise of every turn
     return last
-
-
-async def beginning_with(
-    first: Entry, entries: AsyncGenerator[Entry, None]
-) -> AsyncGenerator[Entry, None]:
-    async with aclosing(entries):
-        yield first
-        async for entry in entries:
-            yield entry
 
 
 def frames(reply: Reply, entry: Entry) -> bytes:
