@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-SIGNS = re.compile(r"([!-/:-@\[-`{-~])")  # ASCII punctuation: Markdown escapes any of it
-MARKER = re.compile(r"\[(\d{1,3})\]")
-FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+from chat.markdown import escaped, fence_after, fence_in, in_one_line, with_footnotes
+
 SPAN = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
 SHOWN = frozenset(["http", "https"])
 SAFE = "%/:?#@!$&'()*+,;=~-._"  # the rest of an address, "<" and spaces above all, is encoded
@@ -19,7 +18,7 @@ SAFE = "%/:?#@!$&'()*+,;=~-._"  # the rest of an address, "<" and spaces above a
 
 def markdown(title: str, about: str, messages: Iterable[Mapping[str, Any]], server: str) -> str:
     """Of messages as the API tells them, oldest first. Addresses on `server` are made whole."""
-    parts = [f"# {escaped(title) or 'Conversation'}", escaped(about)]
+    parts = [f"# {in_one_line(title) or 'Conversation'}", in_one_line(about)]
     for number, message in enumerate(messages, 1):
         if message["role"] == "user":
             parts += ["## Question", quoted(message["text"])]
@@ -29,38 +28,29 @@ def markdown(title: str, about: str, messages: Iterable[Mapping[str, Any]], serv
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def escaped(text: str) -> str:
-    """On one line."""
-    return SIGNS.sub(r"\\\1", " ".join(text.split()))
-
-
 def quoted(text: str) -> str:
-    lines = [SIGNS.sub(r"\\\1", line.strip()) for line in text.splitlines()]
+    lines = [escaped(line.strip()) for line in text.splitlines()]
     return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
 def noted(text: str, number: int) -> str:
     """The text with its markers as footnotes of their own, but not in code; code is closed."""
     lines, fence = [], ""
-    for line in text.splitlines():
-        opening = FENCE.match(line)
-        if fence:
-            if opening and opening[1].startswith(fence) and not line.strip(" `~"):
-                fence = ""
-        elif opening:
-            fence = opening[1]
-        else:
-            line = _with_notes(line, number)
-        lines.append(line)
+    for line in text.strip("\n").split("\n"):
+        before, fence = fence_in(line, fence), fence_after(line, fence)
+        lines.append(line if before or fence else _with_notes(line, number))
     return "\n".join([*lines, fence] if fence else lines)
 
 
 def _with_notes(line: str, number: int) -> str:
+    def label(cited: int) -> str:
+        return f"{number}-{cited}"
+
     parts, end = [], 0
     for code in SPAN.finditer(line):
-        parts += [MARKER.sub(rf"[^{number}-\1]", line[end : code.start()]), code[0]]
+        parts += [with_footnotes(line[end : code.start()], label), code[0]]
         end = code.end()
-    return "".join([*parts, MARKER.sub(rf"[^{number}-\1]", line[end:])])
+    return "".join([*parts, with_footnotes(line[end:], label)])
 
 
 def _heading(message: Mapping[str, Any]) -> str:
@@ -71,9 +61,9 @@ def _heading(message: Mapping[str, Any]) -> str:
 
 def _note(citation: Mapping[str, Any], number: int, server: str) -> str:
     place = " › ".join([citation["title"], *citation["heading_path"]]).strip(" ›")
-    parts = [escaped(place) or "No longer there", _address(citation["url"], server)]
+    parts = [in_one_line(place) or "No longer there", _address(citation["url"], server)]
     if citation["quote"]:
-        parts.append(f"“{escaped(citation['quote'])}”")
+        parts.append(f"“{in_one_line(citation['quote'])}”")
     return f"[^{number}-{citation['number']}]: " + " · ".join(part for part in parts if part)
 
 

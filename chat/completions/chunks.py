@@ -6,9 +6,10 @@ from time import time
 from typing import Any
 
 from chat.completions.asked import Asked
-from chat.completions.footnotes import Footnotes, in_fence
+from chat.completions.footnotes import Footnotes
 from chat.completions.grounding import Absolute, citations_of, grounding_of
 from chat.events import Delta, Done, Event, Restart, Start
+from chat.markdown import open_fence
 from documents.tokens import estimate_tokens
 
 # What a reader is told who has read the beginning already: no client can take it back.
@@ -51,7 +52,8 @@ class Reply:
 
     def _begin_anew(self, reason: str) -> str:
         """What stands between an answer that does not count and the one that does."""
-        end_of_code = "\n```" if in_fence(self.text) else ""
+        fence = open_fence(self.text)
+        end_of_code = f"\n{fence}" if fence else ""
         self.restarts.append(reason)
         self.text = ""
         if self.footnotes:

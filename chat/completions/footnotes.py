@@ -1,15 +1,11 @@
 """Citations as Markdown footnotes, for clients that show an answer's text and nothing else."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-MARKER = re.compile(r"\[(\d{1,3})\]|\[(?=\^)")
-FENCE = re.compile(r"^ {0,3}(?:> ?)*(```|~~~)", re.MULTILINE)
-# Titles and quotations come from documents: nothing in them may become markup or a link. Markdown
-# reads a backslash before any of these as the character alone.
-MARKUP = re.compile(r"([!-/:-@\[-`{-~])")
+from chat.markdown import MARKER, ends_in_code, footnote, in_one_line
+
 UNESCAPED = "!$%&'()*+,/:;=?@[]#~"  # in addresses, which are encoded already
 QUOTE_CHARS = 300
 
@@ -28,10 +24,8 @@ class Footnotes:
         """A piece of the answer, which never ends in half a marker."""
         pieces, position = [], 0
         for found in MARKER.finditer(delta):
-            before = self.text + delta[: found.start()]
-            if not _ends_in_code(before):
-                marker = f"[^{self._label(int(found[1]))}]" if found[1] else r"\["
-                pieces += [delta[position : found.start()], marker]
+            if not ends_in_code(self.text + delta[: found.start()]):
+                pieces += [delta[position : found.start()], footnote(found, self._label)]
                 position = found.end()
         self.text += delta
         return "".join([*pieces, delta[position:]])
@@ -51,22 +45,10 @@ class Footnotes:
 def link_to(cited: Mapping[str, Any]) -> str:
     """A Markdown link to where the quoted sentence stands."""
     named = " › ".join(cited["heading_path"]) or cited["title"] or cited["url"]
-    return f"[{escaped(named)}](<{quote(cited['link'], safe=UNESCAPED)}>)"
-
-
-def escaped(text: str) -> str:
-    return MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return f"[{in_one_line(named)}](<{quote(cited['link'], safe=UNESCAPED)}>)"
 
 
 def _definition(cited: Mapping[str, Any]) -> str:
     said = " ".join(cited["quote"].split())
     said = said if len(said) <= QUOTE_CHARS else f"{said[:QUOTE_CHARS].rstrip()}…"
-    return f"{link_to(cited)}: “{escaped(said)}”"
-
-
-def in_fence(text: str) -> bool:
-    return len(FENCE.findall(text)) % 2 == 1
-
-
-def _ends_in_code(text: str) -> bool:
-    return in_fence(text) or text.rsplit("\n", 1)[-1].count("`") % 2 == 1
+    return f"{link_to(cited)}: “{in_one_line(said)}”"

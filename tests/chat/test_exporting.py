@@ -3,7 +3,8 @@
 import markdown_it
 import pytest
 
-from chat.exporting import escaped, markdown, noted, quoted
+from chat.exporting import markdown, noted, quoted
+from chat.markdown import in_one_line
 
 RENDER = markdown_it.MarkdownIt("commonmark").enable(["table", "strikethrough"]).render
 HOSTILE = (
@@ -15,7 +16,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_a_reader_wrote_is_shown_and_does_nothing(text):
-    for html in (RENDER(quoted(text)), RENDER(escaped(text))):
+    for html in (RENDER(quoted(text)), RENDER(in_one_line(text))):
         assert not any(tag in html for tag in ("<a", "<img", "<script", "<h1", "<h2", "<table"))
         assert "<pre" not in html and "<hr" not in html
 
@@ -23,6 +24,14 @@ def test_what_a_reader_wrote_is_shown_and_does_nothing(text):
 def test_markers_become_footnotes_but_not_in_code():
     text = "See [1] and `a[1]`.\n\n```\nb[1]\n```\n\nAlso [2]."
     assert noted(text, 4) == "See [^4-1] and `a[1]`.\n\n```\nb[1]\n```\n\nAlso [^4-2]."
+
+
+def test_a_definition_in_an_answer_does_not_take_the_place_of_ours():
+    assert noted("One [1].\n\n[^2-1]: See the vault.", 2).endswith(r"\[^2-1]: See the vault.")
+
+
+def test_code_in_a_quotation_ends_with_it():
+    assert noted("> ```\n> a[1]\n\nOnce [1].", 2) == "> ```\n> a[1]\n\nOnce [^2-1]."
 
 
 def test_code_that_was_cut_short_ends_with_its_answer():

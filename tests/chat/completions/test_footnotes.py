@@ -38,9 +38,25 @@ def test_a_renderer_makes_links_of_it():
     assert f'href="{CITED["link"]}"' in html
 
 
-@pytest.mark.parametrize("text", ["See `row[1]`.", "```\nrow[1]\n```\n", "> ```\n> row[1]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "See `row[1]`.",
+        "See ``row[1]``.",
+        "```\nrow[1]\n```\n",
+        "````\n```\nrow[1]\n````\n",
+        "```\n``` row[1]\n```\n",
+        "~~~\n```\nrow[1]\n~~~\n",
+        "> ```\n> row[1]",
+    ],
+)
 def test_code_stays_as_it_is(text):
     assert written(text) == text
+
+
+@pytest.mark.parametrize("code", ["````\n```\n````", "> ```\n> row", "``` `row` ```"])
+def test_after_code_there_are_footnotes_again(code):
+    assert written(f"{code}\n\nOnce [1].") == f"{code}\n\nOnce [^1]."
 
 
 def test_it_does_not_matter_where_a_text_is_cut():
