@@ -27,7 +27,7 @@ def refusal(**body: object) -> Refusal:
     [
         {"temperature": 0.7, "top_p": 1, "n": 1, "presence_penalty": 0, "frequency_penalty": 0},
         {"max_tokens": 64, "stop": ["\n\n"], "seed": 7, "user": "7", "logit_bias": {}},
-        {"max_completion_tokens": 64, "store": False, "service_tier": "auto", "metadata": {}},
+        {"max_completion_tokens": 64, "service_tier": "auto", "metadata": {}},
         {"tools": [], "tool_choice": "none", "parallel_tool_calls": True, "functions": None},
         {"response_format": {"type": "text"}, "logprobs": False, "top_logprobs": 0, "n": None},
         {"modalities": ["text"], "reasoning_effort": "low", "prediction": None, "chat_id": "c"},
@@ -36,6 +36,10 @@ def refusal(**body: object) -> Refusal:
 )
 def test_what_clients_send_by_default_is_accepted(body):
     assert asked(**body) == asked()
+
+
+def test_a_client_may_ask_for_nothing_to_be_stored():
+    assert asked(store=False).extensions == {"store": False}
 
 
 @pytest.mark.parametrize(
