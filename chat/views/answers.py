@@ -129,8 +129,9 @@ def without_its_events(message: Message) -> Done | Error | None:
 
 
 def give_back_the_database() -> None:
-    """Nothing of a request may hold a connection while a model writes."""
-    connection.close()
+    """Nothing of a request may hold a connection while a model writes or the index searches."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def answered(view: View) -> Callable[..., Coroutine[Any, Any, HttpResponseBase]]:

@@ -18,6 +18,7 @@ from chat.serializers import (
     SearchSerializer,
 )
 from chat.turns import passage_json
+from chat.views.answers import give_back_the_database
 from chat.views.requests import count, principal_of
 from documents.closed import Strict
 from documents.index.base import IndexUnavailable
@@ -41,6 +42,9 @@ class SearchView(Strict, APIView):
         body.is_valid(raise_exception=True)
         asked = body.validated_data
         corpus = corpus_of(principal_of(request), asked["corpus"])
+        # Loading what is found takes a connection of its own: ten searches that each held on to
+        # this one meanwhile would wait for each other.
+        give_back_the_database()
         try:
             count(principal_of(request), "questions")
             found = async_to_sync(search)(asked, corpus)

@@ -2,10 +2,12 @@
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connections
 from django.test import AsyncClient, Client
 
 from chat.context import ON_PAGE, WEIGHTS
 from chat.models import ApiKey, Conversation, Message
+from chat.views.search import search as search_as_it_is
 from documents.index.base import IndexUnavailable
 from documents.models import Corpus
 from documents.providers import get_index
@@ -244,6 +246,19 @@ def test_search_returns_passages_best_first_and_no_scores(corpus):
     assert first["url"] == "https://docs.example.org/operate/backup#restore"
     assert "score" not in first and "similarity" not in first
     assert "lighthouse restore" in first["text"]
+
+
+def test_a_search_holds_no_connection_but_the_one_that_it_loads_with(corpus, monkeypatch):
+    ours, held = connections["default"], []
+
+    async def look(asked, corpus):
+        held.append(ours.connection is not None)
+        return await search_as_it_is(asked, corpus)
+
+    monkeypatch.setattr("chat.views.search.search", look)
+    reply = search(Client(), query="restore a backup")
+
+    assert (reply.status_code, held) == (200, [False])
 
 
 def test_the_page_that_is_read_weighs_more_in_a_search(corpus, monkeypatch):
