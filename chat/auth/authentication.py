@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from django.contrib.auth.models import AnonymousUser
@@ -51,9 +52,12 @@ def principal_for(*, headers: Mapping[str, str], user: Any, address: str) -> Pri
     """Decide who is asking. `headers` by lower-case name; raises InvalidCredential.
 
     A key outranks a session, so that a page's own cookie never widens what its key may do; a
-    session outranks a visitor token.
+    session outranks a visitor token. For connections, which must know when a session ends by
+    itself: nothing is changed then, so nobody would look.
     """
     principal = identify(headers=headers, user=user, address=address)[1]
+    if principal.session:
+        principal = replace(principal, expires_at=sessions.end_of(principal.session))
     request_id.is_sent_by(f"{principal.kind}:{principal.id}")
     return principal
 

@@ -7,6 +7,7 @@ number; without, each sees what was changed in itself.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -58,8 +59,8 @@ def good_ones(principals: Iterable[Principal]) -> set[Principal]:
 
     def is_good(principal: Principal) -> bool:
         if principal.key:
-            corpora, scopes = keys.get(principal.key, {}).get(principal.kind, (set(), set()))
-            return principal.corpora <= corpora and principal.scopes <= scopes
+            allowed = keys.get(principal.key, {}).get(principal.kind)
+            return allowed is not None and allowed.covers(principal)
         if principal.kind == "visitor":
             return principal.corpora <= public
         user = users.get(int(principal.id)) if principal.id.isdecimal() else None
@@ -68,18 +69,32 @@ def good_ones(principals: Iterable[Principal]) -> set[Principal]:
     return {principal for principal in alive if is_good(principal)}
 
 
-def _keys(prefixes: set[str]) -> dict[str, dict[str, tuple[set[int], frozenset[Power]]]]:
+@dataclass(frozen=True)
+class _Allowed:
+    corpora: frozenset[int]
+    scopes: frozenset[Power]
+    origins: frozenset[str]  # of a server's key, none: any
+
+    def covers(self, principal: Principal) -> bool:
+        """Which of its pages a principal is on is not known: all of them must be left."""
+        anywhere = principal.kind == "key" and not self.origins
+        pages = bool(principal.origins) and principal.origins <= self.origins
+        mine = principal.corpora <= self.corpora and principal.scopes <= self.scopes
+        return mine and (anywhere or pages)
+
+
+def _keys(prefixes: set[str]) -> dict[str, dict[str, _Allowed]]:
     """What the keys themselves, and their visitors, may do today."""
     if not prefixes:
         return {}
     found = ApiKey.objects.get_usable_keys().filter(prefix__in=prefixes)
     return {
         key.prefix: {
-            "key": (corpora, key.powers),
-            "visitor": (corpora, key.powers_of_visitors),
+            "key": _Allowed(corpora, key.powers, key.allowed_origins),
+            "visitor": _Allowed(corpora, key.powers_of_visitors, key.allowed_origins),
         }
         for key in found.prefetch_related("corpora")
-        for corpora in [{corpus.pk for corpus in key.corpora.all()}]
+        for corpora in [frozenset(corpus.pk for corpus in key.corpora.all())]
     }
 
 

@@ -1,5 +1,6 @@
 """Who is signed in, from a cookie header alone: a websocket has no request."""
 
+from datetime import datetime
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,17 @@ def key_in(cookie_header: str) -> str:
 
 def store(key: str) -> Any:
     return import_module(settings.SESSION_ENGINE).SessionStore(key or None)
+
+
+def end_of(key: str) -> datetime | None:
+    """When it is over, if nobody signs out before; None where that cannot be asked."""
+    rows = getattr(store(""), "model", None)
+    if rows is None:
+        return None
+    end: datetime | None = (
+        rows.objects.filter(session_key=key).values_list("expire_date", flat=True).first()
+    )
+    return end
 
 
 def user_of(cookie_header: str) -> Any:

@@ -15,7 +15,16 @@ from chat.auth.sessions import user_of
 from chat.models import ApiKey
 from documents.models import Corpus
 from documents.powers import Power
-from tests.chat.auth.keys import ago, by_key, by_visitor, corpus, make_key, minted, publishable
+from tests.chat.auth.keys import (
+    PAGE,
+    ago,
+    by_key,
+    by_visitor,
+    corpus,
+    make_key,
+    minted,
+    publishable,
+)
 
 pytestmark = pytest.mark.django_db
 committed = pytest.mark.django_db(transaction=True)  # the revision changes with a commit
@@ -99,6 +108,26 @@ def test_a_key_that_lost_a_corpus(private, who):
     for key in ApiKey.objects.all():
         key.corpora.clear()
     assert not still_good(principal)
+
+
+@pytest.mark.parametrize("who", [lambda: with_key(origins=PAGE), through_widget])
+def test_a_key_whose_page_was_taken_from_it(private, who):
+    principal = who()
+    assert still_good(principal)
+    ApiKey.objects.update(origins="https://another.example")
+    assert not still_good(principal)
+    ApiKey.objects.update(origins=f"https://another.example\n{PAGE}")
+    assert still_good(principal)
+
+
+def test_a_key_of_any_page_that_is_for_one_now(private):
+    principal = with_key()
+    ApiKey.objects.update(origins=PAGE)
+    assert not still_good(principal)
+
+
+def test_a_session_ends_when_its_time_is_over_though_nothing_was_changed(browser):
+    assert signed_in(browser).expires_at == Session.objects.get().expire_date
 
 
 def test_what_has_expired(private):
