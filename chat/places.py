@@ -54,7 +54,7 @@ class Places:
         self.closed = False  # this process is about to end
         self._taken: set[Place] = set()
         self._queue: deque[Place] = deque()
-        self._each: Counter[str] = Counter()  # taken or queued, by principal
+        self._each: Counter[str] = Counter()  # taken or queued, by whom they count for
 
     @asynccontextmanager
     async def take(self, principal: Principal) -> AsyncIterator[Place]:
@@ -62,8 +62,8 @@ class Places:
         is no place in the queue."""
         if self.closed:
             raise Overloaded("The server is about to restart; try again.")
-        who = principal.limit_key
-        if self._each[who] >= principal.turns_at_once:
+        limits = principal.limits_at_once
+        if any(self._each[who] >= most for who, most in limits.items()):
             raise TooManyQuestions("questions at once", retry_after=AGAIN)
         if len(self._taken) < settings.TURNS_AT_ONCE:
             held: set[Place] | deque[Place] = self._taken
@@ -73,14 +73,13 @@ class Places:
             raise Overloaded
         place = Place(self)
         held.add(place) if isinstance(held, set) else held.append(place)
-        self._each[who] += 1
+        self._each.update(limits.keys())
         try:
             yield place
         finally:
             self._leave(place)
-            self._each[who] -= 1
-            if not self._each[who]:
-                del self._each[who]
+            self._each.subtract(limits.keys())
+            self._each = +self._each  # without those that have none
 
     def position_of(self, place: Place) -> int:
         """1 is next; 0: it is not in the queue any more."""

@@ -54,9 +54,11 @@ class Principal:
         return plan_named(self.plan_name, of_key=bool(self.key))
 
     @property
-    def turns_at_once(self) -> int:
-        """How many of its questions may be answered or wait at the same time."""
-        return self.plan.turns_at_once
+    def limits_at_once(self) -> dict[str, int]:
+        """How many questions may be answered or wait at the same time, by whom they count for: the
+        caller, and for the visitors of a key all of them together."""
+        of_key = {f"key:{self.key}": self.key_plan.turns_at_once} if self.key else {}
+        return {**of_key, self.limit_key: self.plan.turns_at_once}
 
     @property
     def scope(self) -> Scope:

@@ -102,3 +102,32 @@ async def test_a_process_that_ends_begins_nothing():
     with pytest.raises(Overloaded):
         async with places.take(READERS[0]):
             pass
+
+
+async def test_the_visitors_of_a_key_have_its_plan_together(settings):
+    settings.TURNS_AT_ONCE, settings.RATE_PLANS = 9, {"small": (100, 3)}
+    visitors = [
+        Principal("visitor", str(n), frozenset(), f"192.0.{n}.1", key="widget", plan_name="small")
+        for n in range(5)
+    ]
+    places = Places()
+    async with AsyncExitStack() as taken:
+        for visitor in visitors[:3]:
+            await taken.enter_async_context(places.take(visitor))
+
+        with pytest.raises(TooManyQuestions):
+            async with places.take(visitors[3]):
+                pass
+        async with places.take(READERS[0]):
+            pass
+
+    async with places.take(visitors[4]):
+        pass
+
+
+async def test_what_was_left_is_not_remembered():
+    places = Places()
+    async with places.take(Principal("visitor", "1", frozenset(), "192.0.2.1", key="widget")):
+        pass
+
+    assert not places._each

@@ -41,7 +41,7 @@ def test_a_key_has_its_scopes_its_corpora_and_its_plan(settings):
 
     assert (found.kind, found.id, found.corpora) == ("key", key.prefix, {papers.pk})
     assert (found.scopes, found.expires_at) == ({Power.SEARCH}, expires)
-    assert (found.plan.questions_a_minute, found.turns_at_once) == (300, 20)
+    assert (found.plan.questions_a_minute, found.plan.turns_at_once) == (300, 20)
     assert found.questions_a_day == 9
 
 
