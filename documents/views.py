@@ -5,7 +5,6 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.core.files import File
-from django.db.models import Model
 from django.http import Http404, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
@@ -18,7 +17,7 @@ from rest_framework.response import Response
 
 from documents.closed import Strict
 from documents.deletion import delete_documents
-from documents.etags import Tagged, refuse_what_is_outdated, tag_of
+from documents.etags import Tagged, refuse_what_is_outdated
 from documents.models import Chunk, Document, Upload
 from documents.powers import READING, Power
 from documents.problems import Problem
@@ -81,9 +80,6 @@ class DocumentDetail(Strict, Tagged, generics.RetrieveAPIView[Document]):
         readable = Document.objects.readable(scope_of(self.request))
         return readable.select_related("corpus", "source")
 
-    def rows(self, shown: Any) -> tuple[Model, ...]:
-        return shown, shown.corpus, shown.source
-
     @extend_schema(responses={200: ReceiptSerializer, 202: ReceiptSerializer})
     def delete(self, request: Request, pk: int) -> Response:
         """Delete a document, also a withdrawn one; it does not come back with the next run.
@@ -95,7 +91,7 @@ class DocumentDetail(Strict, Tagged, generics.RetrieveAPIView[Document]):
         require(request, "documents.delete_document")
         here = Document.objects.filter(corpus_id__in=scope_of(request).corpora, pk=pk)
         if document := here.select_related("corpus", "source").first():
-            refuse_what_is_outdated(request, tag_of(*self.rows(document)))
+            refuse_what_is_outdated(request, self.tag_of(document))
         receipt = delete_documents(here, by=name_of(request))
         if not receipt.documents:  # none, or somebody else was faster
             raise Http404
@@ -164,6 +160,3 @@ class ChunkDetail(Strict, Tagged, generics.RetrieveAPIView[Chunk]):
     def get_queryset(self) -> Any:
         live = Chunk.objects.live(scope_of(self.request))
         return live.select_related("document__corpus", "document__source")
-
-    def rows(self, shown: Any) -> tuple[Model, ...]:
-        return shown, shown.document, shown.document.corpus, shown.document.source

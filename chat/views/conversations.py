@@ -23,7 +23,7 @@ from chat.serializers import (
 )
 from chat.views.requests import count, principal_of
 from documents.closed import Strict
-from documents.etags import FRESH, Tagged, refuse_what_is_outdated, tag_of
+from documents.etags import FRESH, Tagged, refuse_what_is_outdated
 from documents.idempotency import idempotent
 from documents.powers import Power
 
@@ -88,15 +88,12 @@ class ConversationDetail(Strict, Tagged, generics.GenericAPIView[Conversation]):
             return Conversation.objects.none()
         return Conversation.objects.of(principal_of(self.request)).select_related("corpus")
 
-    def rows(self, shown: Conversation) -> Any:
-        return shown, shown.corpus
-
     def locked(self) -> Conversation:
         """As the caller has seen it, if they say what that was. Within a transaction."""
         found = generics.get_object_or_404(
             self.get_queryset().select_for_update(of=("self",)), pk=self.kwargs["pk"]
         )
-        refuse_what_is_outdated(self.request, tag_of(*self.rows(found)))
+        refuse_what_is_outdated(self.request, self.tag_of(found))
         return found
 
     def get(self, request: Request, **kwargs: Any) -> Response:
@@ -112,7 +109,7 @@ class ConversationDetail(Strict, Tagged, generics.GenericAPIView[Conversation]):
             conversation = self.locked()
             conversation.title = body.validated_data["title"]
             conversation.save(update_fields=["title", "updated_at"])
-        headers = {"ETag": tag_of(*self.rows(conversation)), "Cache-Control": FRESH}
+        headers = {"ETag": self.tag_of(conversation), "Cache-Control": FRESH}
         return Response(ConversationSerializer(conversation).data, headers=headers)
 
     @extend_schema(responses={200: DeletedSerializer})

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
 
 from documents.models import Chunk, Corpus, Document, Source
 from tests.documents.builders import make_source, publish
@@ -49,6 +50,22 @@ def test_whatever_is_shown_changes_the_tag(client, address, change):
 
     assert again.status_code == 200
     assert again["ETag"] != first["ETag"] and again.json() != first.json()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: Corpus.objects.update(revision=F("revision") + 1),
+        lambda: Document.objects.update(memory={"seen": "today"}),
+        lambda: Source.objects.update(options={"depth": 2}),
+    ],
+    ids=["a publishing", "a visit of its loader", "an option of its source"],
+)
+def test_what_is_not_shown_leaves_the_tag_as_it_is(client, address, change):
+    first = client.get(address)
+    change()
+
+    assert client.get(address, headers={"If-None-Match": first["ETag"]}).status_code == 304
 
 
 def test_a_document_is_deleted_as_it_was_seen_or_not_at_all(client, document):
