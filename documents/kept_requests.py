@@ -1,6 +1,7 @@
 """The rows behind `Idempotency-Key`: which requests were seen, and what they were answered."""
 
 import uuid
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,14 +18,12 @@ PURGED_AT_ONCE = 100
 class KeptRequestQuerySet(models.QuerySet["KeptRequest"]):
     def claim(self, digest: str, fingerprint: str) -> tuple["KeptRequest", bool]:
         """The row of this request, and whether it is new. A unique constraint decides a race."""
-        try:
-            with transaction.atomic():
+        while True:
+            with suppress(IntegrityError), transaction.atomic():
                 return self.create(digest=digest, fingerprint=fingerprint), True
-        except IntegrityError:
-            kept = self.filter(digest=digest).first()
-        if kept is None:  # given back just now: it is free again
-            return self.create(digest=digest, fingerprint=fingerprint), True
-        return kept, False
+            if kept := self.filter(digest=digest).first():
+                return kept, False
+            # It was given back just now, and may be somebody else's again by the next look.
 
     def purge(self) -> int:
         """Remove some of those that are over; every new one does, so that none stay for long."""

@@ -10,7 +10,7 @@ from django.db import IntegrityError
 from django.test import Client
 
 from chat.models import ApiKey, Conversation, Message
-from documents.kept_requests import KEPT, LONGEST, KeptRequest
+from documents.kept_requests import KEPT, LONGEST, KeptRequest, KeptRequestQuerySet
 from documents.models import Corpus, Upload
 from ingestion.models import IngestionRun
 
@@ -155,6 +155,34 @@ def test_the_database_lets_one_of_two_requests_have_a_key():
 
     with pytest.raises(IntegrityError):
         KeptRequest.objects.create(digest="d", fingerprint="f")
+
+
+def test_a_key_that_is_given_back_and_taken_again_meanwhile_breaks_nothing(monkeypatch):
+    create, lost = KeptRequestQuerySet.create, ["to one", "to another"]
+
+    def racing(self, **fields):
+        if lost:
+            raise IntegrityError(lost.pop())
+        return create(self, **fields)
+
+    monkeypatch.setattr(KeptRequestQuerySet, "create", racing)
+
+    kept, is_new = KeptRequest.objects.claim("d", "f")
+
+    assert (kept.digest, is_new) == ("d", True)
+
+
+def test_what_was_asked_cannot_be_tried_out_on_the_rows_alone(ana, messages, settings):
+    ana.ask(messages)
+    first = KeptRequest.objects.get()
+    KeptRequest.objects.all().delete()
+    settings.SECRET_KEY = "another"
+    ana.client.force_login(User.objects.get(username="ana"))
+    ana.ask(messages)
+    second = KeptRequest.objects.get()
+
+    assert first.fingerprint != second.fingerprint
+    assert first.digest != second.digest
 
 
 def test_a_visitor_without_a_token_is_nobody_to_keep_a_key_for():
