@@ -1,11 +1,12 @@
 """The events of an answer, again or still, and its end before its time."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponseBase, JsonResponse
+from django.http import HttpResponse, HttpResponseBase, JsonResponse
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -21,7 +22,6 @@ from chat.sse import event_stream
 from chat.views.answers import (
     EventStreamRenderer,
     Promise,
-    alone,
     answer_of,
     give_back_the_database,
     refusal,
@@ -33,12 +33,13 @@ from documents.problems import Problem
 
 LAST_EVENT_ID = "Last-Event-ID"
 CANCEL_SECONDS = 5.0  # in which an answer has to end once it was told to
+RETOLD = 10**9 - 1  # the number of an end that is told without its events; none is higher
 TOLD_AGAIN = 1.0  # seconds after which another process is told again
 
 
 class EventsQuery(Query):
     after = Digits(
-        required=False, min_value=0, max_value=10**9 - 1,
+        required=False, min_value=0, max_value=RETOLD,
         help_text="The number of the last event that you have.",
     )  # fmt: skip
 
@@ -60,12 +61,14 @@ class MessageEvents(Strict, APIView):
             (200, "text/event-stream"): OpenApiResponse(
                 str, description="The events after that number, as they come, until the last."
             ),
+            204: OpenApiResponse(description="To a stream: you have the last event already."),
         },
     )  # fmt: skip
     def get(self, request: Request, message_id: UUID) -> HttpResponseBase:
         """Resume a stream after the event that you have, or ask for what is there by now.
 
-        Events can be read for JOURNAL_SECONDS after the end; later, the last one alone is told.
+        Events can be read for JOURNAL_SECONDS after the end; later, the last one alone is told,
+        with a number that is higher than all others. 204: you have the last one already.
         """
         message, after = answer_of(request, message_id), self.after()
         retold = without_its_events(message)
@@ -73,12 +76,16 @@ class MessageEvents(Strict, APIView):
         give_back_the_database()
 
         async def keep() -> HttpResponseBase:
+            whole = [Entry(RETOLD, retold)] if retold else await _by_now(message.pk)
+            end = whole[-1].number if whole and whole[-1].is_last else None
+            if end is not None and after >= end:
+                return HttpResponse(status=204) if as_events else in_list([], complete=True)
             if as_events:
-                entries = alone(after, retold) if retold else running().follow(message.pk, after)
-                return event_stream(entries)
-            if retold:
-                return in_list([Entry(after + 1, retold)])
-            return in_list(await running().read(message.pk, after))
+                entries = running().follow(message.pk, after)
+                return event_stream(_these(whole) if end == RETOLD else entries)
+            # Read once more: text in few pieces would be cut elsewhere from the beginning on.
+            rest = whole if end == RETOLD else await running().read(message.pk, after)
+            return in_list(rest, complete=bool(rest) and rest[-1].is_last)
 
         return Promise(keep)
 
@@ -120,8 +127,21 @@ class MessageCancel(Strict, APIView):
         return Promise(keep)
 
 
-def in_list(entries: list[Entry]) -> JsonResponse:
-    complete = bool(entries) and entries[-1].is_last
+async def _by_now(message: UUID) -> list[Entry]:
+    """What there is of it. When it is in no journal any more, its end, under a number that stays
+    the same: an EventSource comes back after each end, and must find out that it has it."""
+    entries = await running().read(message)
+    if len(entries) == 1 and entries[0].is_last:
+        return [Entry(RETOLD, entries[0].event)]
+    return entries
+
+
+async def _these(entries: list[Entry]) -> AsyncGenerator[Entry, None]:
+    for entry in entries:
+        yield entry
+
+
+def in_list(entries: list[Entry], *, complete: bool) -> JsonResponse:
     events: list[Any] = [{"id": number, **as_json(event)} for number, event in entries]
     return JsonResponse({"events": events, "complete": complete})
 

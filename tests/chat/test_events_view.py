@@ -10,6 +10,7 @@ from chat.llm.scripted import ScriptedModel
 from chat.models import Citation, Message
 from chat.pipeline import AnswerPipeline
 from chat.running import running
+from chat.views.events import RETOLD
 from documents.models import Document
 from tests.chat.clients import ask_json, ask_sse, sse_events, start_conversation, token_of
 
@@ -111,8 +112,25 @@ async def test_without_a_journal_the_saved_answer_is_the_only_event(corpus):
 
     (event,) = await reader.resume(done["message_id"], 7)
 
-    assert event["id"] == 8
+    assert event["id"] == RETOLD
     assert {**event, "id": 0} == {**done, "id": 0}
+
+
+async def test_who_has_the_last_event_is_told_to_stop_asking(corpus):
+    reader = await Reader.start()
+    message = (await ask_json(reader.client, reader.conversation, LAMP)).json()["message_id"]
+    last = (await reader.resume(message, 0))[-1]["id"]
+    stream = {"Accept": "text/event-stream"}
+
+    again = await reader.events(message, after=last, **stream)
+    polled = (await reader.events(message, after=last)).json()
+    running()._recordings.clear()
+    (retold,) = await reader.resume(message, last)
+    once_more = await reader.events(message, after=retold["id"], **stream)
+
+    assert (again.status_code, once_more.status_code) == (204, 204)
+    assert polled == {"events": [], "complete": True}
+    assert retold["id"] == RETOLD > last
 
 
 async def test_a_cancelled_answer_keeps_what_was_shown(held_open):
