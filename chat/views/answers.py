@@ -1,7 +1,9 @@
 """How an answer is given: one JSON body, or its events, for whoever accepts text/event-stream.
 
 The views are synchronous, as DRF is: they find out who asks, and what. What they return is a
-promise, and `answered` keeps it on the event loop, where no thread waits for a model.
+promise, and `answered` keeps it on the event loop. No thread works while a model writes, and
+none that others need waits: Django gives each request one of its own, for its synchronous
+middleware, which is idle until a JSON answer is whole or the first event of a stream is there.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
