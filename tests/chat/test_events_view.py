@@ -105,7 +105,8 @@ async def test_polling_tells_what_is_there_and_whether_it_is_all(held_open):
     assert seen[0]["id"] == soon["events"][0]["id"] == 1
 
 
-async def test_without_a_journal_the_saved_answer_is_the_only_event(corpus):
+async def test_without_a_journal_the_saved_answer_is_the_only_event(corpus, settings):
+    settings.REDIS_URL = ""  # its journal would be left
     reader = await Reader.start()
     done = (await ask_json(reader.client, reader.conversation, LAMP)).json()
     running()._recordings.clear()
@@ -116,7 +117,8 @@ async def test_without_a_journal_the_saved_answer_is_the_only_event(corpus):
     assert {**event, "id": 0} == {**done, "id": 0}
 
 
-async def test_who_has_the_last_event_is_told_to_stop_asking(corpus):
+async def test_who_has_the_last_event_is_told_to_stop_asking(corpus, settings):
+    settings.REDIS_URL = ""  # its journal would be left
     reader = await Reader.start()
     message = (await ask_json(reader.client, reader.conversation, LAMP)).json()["message_id"]
     last = (await reader.resume(message, 0))[-1]["id"]
