@@ -198,3 +198,14 @@ def test_pages_published_elsewhere_are_not_shown_here(site, client):
     call_command("ingest", str(site), public=True, base_url="https://x.example.org", json=True)
     assert Corpus.objects.get().is_public
     assert client.get("/read/site/index").status_code == 404
+
+
+def test_a_page_that_is_not_yours_looks_like_none_down_to_its_headers(published, client):
+    address = Document.objects.first().url
+    Corpus.objects.update(is_public=False)
+    foreign, missing = client.get(address), client.get(f"{address}.none")
+    assert foreign.status_code == missing.status_code == 404
+    differing = {"X-Request-ID"}
+    assert {*foreign.headers.items()} ^ {*missing.headers.items()} <= {
+        (name, answer[name]) for answer in (foreign, missing) for name in differing
+    }
