@@ -74,3 +74,8 @@ def test_bodies_are_closed(written):
     schemas = yaml.safe_load(written)["components"]["schemas"]
     sent = [name for name in schemas if name.endswith("Request")]
     assert sent and all(schemas[name].get("additionalProperties") is False for name in sent)
+
+
+@pytest.mark.django_db
+def test_the_page_of_the_description_refuses_what_it_cannot_answer(client):
+    assert client.options("/api/v1/schema/swagger/").status_code == 405
