@@ -82,8 +82,8 @@ def test_those_of_somebody_else_look_like_missing_ones(reader, asked):
     foreign = stranger.get(address, asked)
     missing = stranger.get(f"/api/v1/messages/{uuid4()}/citations/", asked)
 
-    assert (foreign.status_code, foreign.json()) == (missing.status_code, missing.json())
-    assert foreign.status_code == 404
+    assert foreign.status_code == missing.status_code == 404
+    assert {**foreign.json(), "request_id": ""} == {**missing.json(), "request_id": ""}
 
 
 @pytest.mark.parametrize("take_away", ["withdraw", "forget"])

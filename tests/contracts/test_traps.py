@@ -45,7 +45,7 @@ TRAPS = [
         4, "a consumer that streams hears neither a stop nor that its reader has left",
         ("chat/test_websocket.py::test_a_ping_is_answered_while_an_answer_streams",
          "chat/test_websocket.py::test_stop_keeps_what_was_shown",
-         "chat/test_websocket.py::test_a_hang_up_leaves_an_interrupted_answer"),
+         "chat/test_websocket.py::test_an_answer_outlives_the_socket_that_it_was_asked_on"),
     ),
     Trap(
         5, "Qdrant Cloud refuses filters on fields without an index; the local mode does not",
@@ -137,7 +137,7 @@ def test_no_word_of_an_answer_goes_through_a_channel_layer():
         for path in (ROOT / app).rglob("*.py")
         if {"group_send", "channel_layer"} & names_in(path.read_text("utf-8"))
     }
-    assert senders == set()
+    assert senders == {"chat/journal/stops.py"}  # ids of answers that are to be stopped
 
 
 def names_in(source):

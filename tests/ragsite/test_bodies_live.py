@@ -145,6 +145,7 @@ def test_a_client_that_sends_all_before_it_reads_hears_why(server):
     assert answer.json() == {
         "type": "about:blank", "status": 413, "code": "too_large",
         "detail": "The body of the request has more than 1,000 bytes.",
+        "request_id": answer.headers["X-Request-ID"],
     }  # fmt: skip
 
 
