@@ -11,7 +11,7 @@ from chat.events import DEGRADED
 from chat.models import Citation, Claim, Conversation, Feedback, Message
 from chat.questions import SELECTION_MAX_CHARS, InvalidQuestion, clean_question, clean_selection
 from chat.standing import Standing
-from documents.closed import Choice, Closed, Identifier, PageQuery, Query, Slug, Text, Whole
+from documents.closed import Choice, Closed, Identifier, PageQuery, Query, Slug, Text, Truth, Whole
 from documents.models import TrustTier
 from documents.serializers import ProblemSerializer
 
@@ -110,7 +110,7 @@ class AroundSerializer(Closed):
     filters = FiltersSerializer(required=False)
     page = PageField()
     selection = SelectionSerializer(required=False)
-    store = serializers.BooleanField(
+    store = Truth(
         default=True,
         help_text="false: nothing of the question and its answer is kept, so there is neither "
         "history nor feedback.",

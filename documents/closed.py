@@ -79,6 +79,15 @@ class Choice(serializers.ChoiceField):
         self.error_messages["invalid_choice"] = f"It is none of: {known}."
 
 
+class Truth(serializers.BooleanField):
+    """true or false in JSON, and nothing that is like it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=str(data)[:100])
+        return data
+
+
 class Whole(serializers.IntegerField):
     """A number in JSON."""
 

@@ -133,6 +133,13 @@ async def close_worker_thread_connections() -> AsyncIterator[None]:
 
 
 @pytest.fixture
+def without_redis(settings: Any) -> None:
+    """Answers have no journal but the memory of their process. A loop of Django's synchronous test
+    client, too, ends with its request, before it has told Redis."""
+    settings.REDIS_URL = ""
+
+
+@pytest.fixture
 def early_in_a_minute() -> None:
     """Budgets are counted by minutes of the clock (a sliding window weighs the one before): a test
     that uses one up must not meet the turn of a minute."""

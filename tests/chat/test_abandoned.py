@@ -102,6 +102,7 @@ async def test_whoever_polls_now_and_then_is_told_its_end(here, journal, turn):
     assert last.event.status == "interrupted"
 
 
+@pytest.mark.usefixtures("without_redis")
 async def test_polling_without_redis_is_told_its_end(corpus, turn):
     (last,) = await Running().read(turn, after=7)
 

@@ -67,6 +67,7 @@ async def test_readers_of_answers_of_others_are_let_go(two, held_open, corpus): 
     assert rest[-1].event.text == "Once in twelve seconds [1]."
 
 
+@pytest.mark.usefixtures("without_redis")
 async def test_a_reader_of_a_turn_that_no_journal_knows_is_let_go_too(held_open, corpus):  # noqa: F811
     here, ends = Running(), Running()
     turn, told = await new_turn(corpus, LAMP), list[Entry]()

@@ -233,6 +233,7 @@ async def test_what_waits_while_the_server_ends_is_told_to_try_again(held_open, 
     assert end.retry_after
 
 
+@pytest.mark.usefixtures("without_redis")
 async def test_an_answer_without_its_journal_is_told_as_it_was_saved(corpus):
     turn = await new_turn(corpus, LAMP)
     done = [event async for _number, event in told(turn)][-1]
@@ -243,6 +244,7 @@ async def test_an_answer_without_its_journal_is_told_as_it_was_saved(corpus):
     assert replace(retold, usage=done.usage, timings=done.timings) == done
 
 
+@pytest.mark.usefixtures("without_redis")
 async def test_the_sections_nearest_to_an_abstention_are_told_again(corpus):
     turn = await new_turn(corpus, "Who won the football cup in Brazil?")
     done = [event async for _number, event in told(turn)][-1]
@@ -260,6 +262,7 @@ async def test_a_turn_that_nobody_knows_ends_with_an_error(corpus):
     assert end.code == "not_begun"
 
 
+@pytest.mark.usefixtures("without_redis")
 async def test_the_answer_of_a_process_that_died_is_interrupted_by_whoever_waits(corpus):
     turn = await new_turn(corpus, LAMP)
     _ = [entry async for entry in told(turn)]
@@ -270,6 +273,7 @@ async def test_the_answer_of_a_process_that_died_is_interrupted_by_whoever_waits
     assert end.status == "interrupted"
 
 
+@pytest.mark.usefixtures("without_redis")
 async def test_the_answer_of_a_process_that_lives_is_waited_for(held_open, corpus):
     turn = await new_turn(corpus, LAMP)
     running().start(turn)

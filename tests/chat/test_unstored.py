@@ -89,8 +89,6 @@ async def test_the_events_are_the_same_as_of_one_that_is_stored(corpus, settings
 
     assert told(unstored) == told(stored)
     assert await in_thread(rows_with, CANARY) != []  # the other one is
-    if configured.REDIS_URL:
-        assert await in_thread(in_redis_with, CANARY) != []
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])

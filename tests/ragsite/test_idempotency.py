@@ -16,7 +16,7 @@ from ingestion.models import IngestionRun
 
 JSON = "application/json"
 LAMP = "How often does the lamp turn?"
-pytestmark = pytest.mark.usefixtures("corpus")
+pytestmark = pytest.mark.usefixtures("corpus", "without_redis")
 
 
 class Caller:
