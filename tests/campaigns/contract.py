@@ -5,7 +5,8 @@
 Schemathesis makes requests from docs/openapi.yaml, good ones and bad ones, single and in chains,
 and applies all its checks to the answers. The server is a real one, in a process of its own, with
 its own database; it is asked as a backend with a key, as a visitor and as an administrator. The
-campaign is clean when no check failed and every operation was answered with success once.
+campaign is clean when no check failed and every operation was answered with success once
+(which a short one, of less than ten thousand cases, only reports).
 """
 
 import argparse
@@ -58,6 +59,8 @@ include-name = "POST /api/v1/documents/"
 expected-statuses = ["2xx", "400", "401", "403", "404", "409", "413", "422"]
 """
 
+ENOUGH = 10_000  # cases, from which on every operation has to have been reached
+
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -97,7 +100,8 @@ def main(arguments: list[str] | None = None) -> int:
         "failed": bool(failed), "cases a minute": round(sum(tally.values()) / minutes),
     }  # fmt: skip
     print(json.dumps(report, indent=2))
-    return 1 if failed or (operations - reached and not options.only) else 0
+    missed = operations - reached and not options.only and options.cases >= ENOUGH
+    return 1 if failed or missed else 0
 
 
 def one_round(
