@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from django.core.management import call_command
+from django.db import connection
 
 from documents.problem_codes import CODES
 from tests.processes import ROOT
@@ -35,6 +36,9 @@ def test_the_schema_is_valid_and_complete(written):
     assert "X-Visitor-Token" in written
 
 
+@pytest.mark.skipif(
+    connection.vendor != "sqlite", reason="numbers range as the database has them: kept is SQLite's"
+)
 def test_the_kept_description_is_that_of_the_code(written):
     again = "python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml"
     assert KEPT.read_text() == written, f"with DJANGO_SETTINGS_MODULE=tests.settings: {again}"
