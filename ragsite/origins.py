@@ -1,15 +1,18 @@
 """Which pages may open a websocket: decided before it is accepted, as CORS does not protect it."""
 
 from collections.abc import Awaitable, Callable
+from io import BytesIO
 from typing import Any
 
 from channels.security.websocket import WebsocketDenier
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
 
-from chat.auth.authentication import headers_of
 from chat.auth.origins import allowed
 from documents.threads import in_database_thread
 
 Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+SCHEMES = {"ws": "http", "wss": "https"}  # of the request that is upgraded
 
 
 class KnownOrigins:
@@ -20,8 +23,16 @@ class KnownOrigins:
         self.application = application
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        origin = headers_of(scope["headers"]).get("origin", "")
-        if origin and await in_database_thread(allowed)(origin):
+        if await in_database_thread(_is_known)(scope):
             await self.application(scope, receive, send)
         else:
             await WebsocketDenier()(scope, receive, send)
+
+
+def _is_known(scope: dict[str, Any]) -> bool:
+    upgraded = {"method": "GET", "scheme": SCHEMES[scope.get("scheme", "ws")], "query_string": b""}
+    request = ASGIRequest({**scope, **upgraded}, BytesIO())
+    try:
+        return allowed(request)
+    except DisallowedHost:
+        return False

@@ -17,7 +17,7 @@ from django.db import connections
 import chat.providers
 import documents.providers
 from chat import limits, running
-from chat.auth import jwks, last_used
+from chat.auth import jwks, last_used, origins
 from documents import ledger, outages
 from documents.models import Corpus
 from tests.databases import SERVER, THROUGH_POOLER, emptied_past_its_guard, reached_at
@@ -103,6 +103,7 @@ def fresh_providers(index_over_a_socket: None) -> Iterator[None]:
     # Written when a test asks for it: no thread may meet the lock that a test's transaction holds.
     ledger.this_process.pause = None
     ledger.this_process.forget()
+    origins._known = origins.NOTHING
     jwks._ring.cache_clear()
     jwks.outage.error = None
     last_used._later, last_used._waiting = lambda *work: None, set()

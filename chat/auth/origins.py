@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
 
 from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest
-from django.http.request import validate_host
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
@@ -27,7 +25,8 @@ class _Known:
     until: float
 
 
-_known = _Known(frozenset(), "", 0.0)
+NOTHING = _Known(frozenset(), "", 0.0)
+_known = NOTHING
 
 
 def of_keys() -> frozenset[str]:
@@ -54,13 +53,18 @@ def may_read(origin: str) -> bool:
     return origin in settings.CORS_ALLOWED_ORIGINS or origin in of_keys()
 
 
-def allowed(origin: str) -> bool:
-    """Whether a page of this origin may open a websocket. May ask the database."""
-    if origin_of(origin) is None:
+def allowed(request: HttpRequest) -> bool:
+    """Whether the page that asks may open a websocket, or call what no form could: one of our own,
+    by the very scheme, name and port under which it reached us, or one that may read the API.
+
+    May ask the database; raises DisallowedHost.
+    """
+    origin = request.headers.get("origin", "")
+    if (page := origin_of(origin)) is None:
         return False
-    host = urlsplit(origin).hostname or ""
-    ours = validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS)
-    return ours or may_read(origin)
+    ours = origin_of(f"{request.scheme}://{request.get_host()}")
+    # As Django does for forms: behind a proxy that changes the name, the settings say it.
+    return page == ours or origin in settings.CSRF_TRUSTED_ORIGINS or may_read(origin)
 
 
 class Cors(CorsMiddleware):

@@ -107,8 +107,7 @@ def let_in(request: ASGIRequest) -> Principal:
     """Asks the database. A page elsewhere may have its own name resolved to this machine; the
     browser says whose page it is, and by what name it calls us. Programs send no Origin."""
     request.get_host()  # raises DisallowedHost
-    origin = request.headers.get("origin")
-    if origin is not None and not allowed(origin):
+    if "origin" in request.headers and not allowed(request):
         raise Problem(403, "origin_not_allowed", "Pages of other sites may not call this.")
     principal = caller_of(request)
     demand(principal, Power.SEARCH, Power.CHAT)

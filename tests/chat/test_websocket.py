@@ -276,7 +276,9 @@ async def test_one_visitor_may_not_have_all_sockets(corpus, settings):
     settings.SOCKETS_EACH = 2
     async with Socket(), Socket():
         communicator = WebsocketCommunicator(
-            application, "/ws/chat/", headers=[(b"origin", b"http://testserver")]
+            application,
+            "/ws/chat/",
+            headers=[(b"origin", b"http://testserver"), (b"host", b"testserver")],
         )
         await communicator.connect(timeout=10)
         error = await communicator.receive_json_from(timeout=10)
@@ -340,7 +342,11 @@ async def test_a_socket_that_takes_nothing_does_not_keep_others_from_losing_thei
 async def test_a_socket_whose_credential_does_not_let_one_ask_is_closed(corpus):
     secret = await new_key(corpus)
     await ApiKey.objects.aupdate(scopes=["search"])
-    headers = [(b"origin", b"http://testserver"), (b"authorization", f"Api-Key {secret}".encode())]
+    headers = [
+        (b"origin", b"http://testserver"),
+        (b"host", b"testserver"),
+        (b"authorization", f"Api-Key {secret}".encode()),
+    ]
     communicator = WebsocketCommunicator(application, "/ws/chat/", headers=headers)
     await communicator.connect(timeout=10)
 
@@ -470,14 +476,16 @@ FOREIGN_ORIGINS = [
 ]  # fmt: skip
 
 
-async def reached(*origins: str | None) -> bool:
-    """Whether a socket of a page with this origin comes through."""
+async def reached(*origins: str | None, scheme: str = "wss", host: str = GOOD) -> bool:
+    """Whether a socket of a page with this origin comes through, to the server of this name."""
 
     async def inside(scope, receive, send):
         await send({"type": "websocket.accept"})
 
     headers = [(b"origin", origin.encode()) for origin in origins if origin is not None]
+    headers.append((b"host", host.encode()))
     communicator = WebsocketCommunicator(KnownOrigins(inside), "/ws/chat/", headers=headers)
+    communicator.scope["scheme"] = scheme
     connected, _code = await communicator.connect(timeout=5)
     communicator.stop(exceptions=False)
     return connected
@@ -498,7 +506,22 @@ async def test_a_socket_with_two_origins_has_none(transactional_db, settings):
 async def test_our_own_pages_come_through(transactional_db, settings):
     settings.ALLOWED_HOSTS = [GOOD]
 
-    assert await reached(f"https://{GOOD}") and await reached(f"http://{GOOD}:8000")
+    assert await reached(f"https://{GOOD}")
+    assert await reached(f"http://{GOOD}:8000", scheme="ws", host=f"{GOOD}:8000")
+
+
+async def test_another_port_or_scheme_is_somebody_elses_page(transactional_db, settings):
+    settings.ALLOWED_HOSTS = [GOOD, "localhost"]
+
+    assert not await reached("https://localhost")
+    assert not await reached(f"http://{GOOD}") and not await reached(f"https://{GOOD}:8443")
+    assert not await reached("http://localhost:3000", scheme="ws", host="localhost:8000")
+
+
+async def test_a_name_that_is_not_ours_reaches_nothing(transactional_db, settings):
+    settings.ALLOWED_HOSTS = [GOOD]
+
+    assert not await reached("https://rebound.example", host="rebound.example")
 
 
 async def test_pages_of_a_key_come_through_until_it_is_revoked(corpus, settings):

@@ -152,13 +152,17 @@ def test_while_the_database_is_away_what_was_known_counts(monkeypatch):
 
 @pytest.mark.parametrize(
     ("origin", "may"),
-    [("https://chat.example.org", True), ("http://chat.example.org:8000", True), (PAGE, True),
-     ("https://app.example.org", True), (EVIL, False), ("null", False), ("", False),
+    [("https://chat.example.org", True), ("https://chat.example.org:443", True), (PAGE, True),
+     ("https://app.example.org", True), ("https://behind.example.org", True),
+     ("http://chat.example.org", False), ("https://chat.example.org:8443", False),
+     ("https://other.example.org", False), (EVIL, False), ("null", False), ("", False),
      ("file://chat.example.org", False), ("https://chat.example.org/", False),
-     ("https://chat.example.org.evil.example", False), ("http://[::1]:8000", True)],
+     ("https://chat.example.org.evil.example", False)],
 )  # fmt: skip
-def test_who_may_open_a_websocket(settings, origin, may):
-    settings.ALLOWED_HOSTS = ["chat.example.org", "[::1]"]
+def test_who_may_open_a_websocket(settings, rf, origin, may):
+    settings.ALLOWED_HOSTS = ["chat.example.org", "other.example.org"]
     settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
+    settings.CSRF_TRUSTED_ORIGINS = ["https://behind.example.org"]
     publishable(expiry_date=timezone.now() + timedelta(days=1))
-    assert origins.allowed(origin) is may
+    request = rf.get("/", secure=True, headers={"origin": origin, "host": "chat.example.org"})
+    assert origins.allowed(request) is may

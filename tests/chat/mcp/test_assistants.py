@@ -256,8 +256,16 @@ def test_pages_of_other_sites_are_refused(server, settings):
         def status(**headers: str) -> int:
             return http.post("/mcp", json=PING, headers=headers).status_code
 
-        assert status() == status(Origin="https://docs.example.org") == 200
-        for origin in ("https://evil.example", "null", "", "http://[", "https://"):
+        assert status() == status(Origin=server) == 200
+        for origin in (
+            "https://evil.example",
+            "http://127.0.0.1",
+            "https://docs.example.org",
+            "null",
+            "",
+            "http://[",
+            "https://",
+        ):
             assert status(Origin=origin) == 403
         assert status(Host="evil.example") == 400
 
