@@ -103,7 +103,7 @@ class Sockets:
             await asyncio.sleep(LOOK)
             try:
                 now = await asyncio.to_thread(revision)
-                await self.look(anew=now != self._seen or _others_may_have_changed_something())
+                await self.look(anew=now != self._seen)
                 self._seen = now
             except Exception as error:  # whatever it was: the next look is soon
                 logger.warning("Sockets were not looked at: %s", type(error).__name__)
@@ -117,12 +117,6 @@ class Sockets:
         task = asyncio.create_task(what)
         self._doing.add(task)
         task.add_done_callback(self._doing.discard)
-
-
-def _others_may_have_changed_something() -> bool:
-    """Without Redis no other process can say so; to look into SQLite costs next to nothing."""
-    engine = str(settings.DATABASES["default"]["ENGINE"])
-    return not settings.REDIS_URL and engine.endswith("sqlite3")
 
 
 _good_ones = in_database_thread(good_ones)

@@ -28,6 +28,7 @@ environ.Env.read_env(BASE_DIR / ".env")
 VAR_DIR = Path(env("VAR_DIR", default="") or BASE_DIR / "var")
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 MODEL_DIR = VAR_DIR / "models"  # the bundled model, built here once
+AUTH_REVISION = VAR_DIR / "auth-revision"  # without Redis: changes with what may end a sign-in
 
 
 # --- Django ---------------------------------------------------------------------------------------

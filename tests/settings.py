@@ -45,3 +45,4 @@ if str(DATABASES["default"]["ENGINE"]).endswith("sqlite3"):
 # Not among the files of the installation that the tests run in.
 UPLOADS = Path(tempfile.gettempdir()) / f"ragsite-uploads-{os.getpid()}-{worker}"
 STORAGES["uploads"]["OPTIONS"]["location"] = UPLOADS
+AUTH_REVISION = Path(tempfile.gettempdir()) / f"ragsite-revision-{os.getpid()}-{worker}"

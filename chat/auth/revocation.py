@@ -1,9 +1,9 @@
 """Whether principals are still what they were: for connections that outlive their credentials.
 
-`revision()` is a number that changes whenever something was changed that could matter: whoever
-holds connections asks for it now and then, which is one look into the cache, and only then whether
-its principals are `still_good`, which asks the database. With Redis all processes see the same
-number; without, each sees what was changed in itself.
+`revision()` is a name that changes whenever something was changed that could matter: whoever
+holds connections asks for it now and then, and only when it has changed whether its principals are
+`still_good`, which asks the database. With Redis it is there, so that all processes see the same
+one; without, all of them are on one machine, and it is in a file.
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.db import transaction
@@ -28,7 +29,9 @@ REVISION = "auth-revision"
 
 
 def revision() -> str:
-    """Never raises; a cache that was emptied has another revision too."""
+    """A Redis that was emptied has another revision, too."""
+    if not settings.REDIS_URL:
+        return _in_file()
     found = cache.get(REVISION)
     if found is None:
         cache.add(REVISION, uuid4().hex, None)
@@ -38,7 +41,22 @@ def revision() -> str:
 
 def bump() -> None:
     """Once the change can be seen."""
-    transaction.on_commit(lambda: cache.set(REVISION, uuid4().hex, None))
+    transaction.on_commit(_change)
+
+
+def _change() -> None:
+    if settings.REDIS_URL:
+        cache.set(REVISION, uuid4().hex, None)
+    else:
+        settings.AUTH_REVISION.write_text(uuid4().hex)
+
+
+def _in_file() -> str:
+    """Who reads it while it is written sees one more change than there was."""
+    try:
+        return str(settings.AUTH_REVISION.read_text())
+    except FileNotFoundError:
+        return ""
 
 
 def still_good(principal: Principal) -> bool:

@@ -25,6 +25,7 @@ from tests.chat.auth.keys import (
     minted,
     publishable,
 )
+from tests.processes import manage, same_database
 
 pytestmark = pytest.mark.django_db
 committed = pytest.mark.django_db(transaction=True)  # the revision changes with a commit
@@ -251,6 +252,19 @@ def test_it_is_told_when_the_change_can_be_seen(ben):
         ben.save()
         assert revision() == before
     assert revision() != before
+
+
+@committed
+def test_another_process_of_this_machine_changes_it_without_redis(ben, settings, tmp_path):
+    settings.REDIS_URL, settings.AUTH_REVISION = "", tmp_path / "auth-revision"
+    before = revision()
+
+    suspend = "User.objects.get(username='ben').save()"
+    imports = "from django.contrib.auth.models import User"
+    env = {**same_database(), "VAR_DIR": str(tmp_path)}
+    ended = manage("shell", "-c", f"{imports}; {suspend}", env=env)
+
+    assert (ended.returncode, revision() != before) == (0, True), ended.stderr
 
 
 def test_powers_of_a_widget_s_visitor_are_not_those_of_its_key(private):
