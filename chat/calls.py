@@ -18,12 +18,11 @@ from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 from rest_framework.exceptions import APIException, ValidationError
 
-from chat.access import corpus_of, scope_of
+from chat.access import corpus_of
 from chat.auth import visitors
 from chat.auth.addresses import client_address
 from chat.auth.authentication import principal_for
 from chat.auth.principal import Principal
-from chat.context import Surroundings
 from chat.events import Error
 from chat.journal.entries import Entry
 from chat.limits import TooManyQuestions
@@ -65,7 +64,6 @@ def turn_of(
     corpus = corpus_of(principal, corpus_slug)
     serializer = QuestionSerializer(data=asks)
     serializer.is_valid(raise_exception=True)
-    asked = serializer.validated_data
     if not principal.id:  # nobody comes back to it
         principal = replace(principal, id=visitors.new_id())
     conversation = Conversation(corpus=corpus, owner=principal.owner)
@@ -76,15 +74,7 @@ def turn_of(
             detail = "There is no such conversation of yours in this corpus."
             raise Problem(404, "conversation_not_found", detail)
         conversation, told_before = found, None
-    return Turn(
-        conversation=conversation,
-        principal=principal,
-        question=asked["question"],
-        scope=scope_of(corpus, asked.get("filters")),
-        surroundings=Surroundings.of(asked),
-        told_before=told_before,
-        store=asked["store"],
-    )
+    return Turn.of(serializer.validated_data, conversation, principal, told_before=told_before)
 
 
 async def heard(turn: Turn) -> AsyncGenerator[Entry, None]:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from django.http import parse_cookie
 from rest_framework.exceptions import ValidationError
 
-from chat.access import corpus_of, scope_of
+from chat.access import corpus_of
 from chat.auth import visitors
 from chat.auth.addresses import client_address
 from chat.auth.authentication import (
@@ -28,7 +28,6 @@ from chat.auth.authentication import (
 )
 from chat.auth.principal import Principal
 from chat.auth.sessions import user_of
-from chat.context import Surroundings
 from chat.events import Done, Error, as_json
 from chat.frames import (
     FIELDS,
@@ -40,7 +39,9 @@ from chat.frames import (
     number_in,
     parse,
 )
+from chat.journal.entries import Entry
 from chat.models import Conversation, Message
+from chat.retelling import entries_of
 from chat.running import is_told, running
 from chat.serializers import QuestionSerializer
 from chat.sockets import Socket, TooManySockets, sockets
@@ -59,6 +60,7 @@ UNAUTHORIZED, FOREIGN_ORIGIN, TOO_MANY = 4401, 4403, 4429
 RESTARTING, TRY_LATER = 1012, 1013
 
 
+Entries = AsyncGenerator[Entry, None]
 HEADERS = {"authorization": "authorization", "visitor_token": visitors.HEADER.lower()}
 
 
@@ -146,26 +148,28 @@ class ChatConsumer(AsyncWebsocketConsumer):
         turn = await self._open_turn(frame)
         if isinstance(turn, Turn):
             running().start(turn)
-        self._follow(turn.id if isinstance(turn, Turn) else turn, 0, frame["id"])
+            self._follow(turn.id, running().follow(turn.id), frame["id"])
+        else:
+            self._follow(turn, await self._begun_before(turn), frame["id"])
 
     async def _resume(self, frame: dict[str, Any]) -> None:
         self._must_be_free()
         message, after = as_uuid(frame.get("message")), number_in(frame, "after")
-        if message is None or not await self._is_mine(message):
+        if message is None or (entries := await self._entries_of_mine(message, after)) is None:
             raise Problem(404, "not_found", "There is no such answer of yours.")
-        self._follow(message, after, frame["id"])
+        self._follow(message, entries, frame["id"])
 
     def _must_be_free(self) -> None:
         if self.following and not self.following.done():
             raise Problem(409, "busy", "A question is being answered; stop it or wait.")
 
-    def _follow(self, message: UUID, after: int, to: str) -> None:
+    def _follow(self, message: UUID, entries: Entries, to: str) -> None:
         self.followed, self.asked = message, to
         # A task, so that this socket still hears "stop", "ping" and the hang-up meanwhile.
-        self.following = asyncio.create_task(self._tell(message, after, to))
+        self.following = asyncio.create_task(self._tell(entries, to))
 
-    async def _tell(self, message: UUID, after: int, to: str) -> None:
-        async with self._told(to), aclosing(running().follow(message, after)) as entries:
+    async def _tell(self, entries: Entries, to: str) -> None:
+        async with self._told(to), aclosing(entries):
             number = None
             async for number, event in entries:
                 await self._send({**as_json(event), "event_id": number}, to)
@@ -253,10 +257,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
         demand(principal, Power.CHAT)
         return principal if principal.id else replace(principal, id=self.visitor)
 
+    async def _begun_before(self, answer: UUID) -> Entries:
+        """By the same question; it may be so new that it has no row."""
+        return await self._entries_of_mine(answer) or running().follow(answer)
+
     @in_database_thread
-    def _is_mine(self, message: UUID) -> bool:
-        mine = Conversation.objects.of(self._authenticated())
-        return Message.objects.filter(pk=message, conversation__in=mine).exists()
+    def _entries_of_mine(self, answer: UUID, after: int = 0) -> Entries | None:
+        answers = Message.objects.of(self._authenticated()).filter(role=Message.Role.ASSISTANT)
+        found = answers.select_related("conversation").filter(pk=answer).first()
+        return None if found is None else entries_of(found, after)
 
     @in_database_thread
     def _open_turn(self, frame: dict[str, Any]) -> Turn | UUID:
@@ -269,14 +278,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             raise Problem(400, "invalid", json.dumps(error.detail, default=str)) from error
         principal = self._authenticated()
         conversation = self._conversation(frame, principal)
-        turn = Turn(
-            conversation=conversation,
-            principal=principal,
-            question=body.validated_data["question"],
-            scope=scope_of(conversation.corpus, body.validated_data.get("filters")),
-            surroundings=Surroundings.of(body.validated_data),
-            store=body.validated_data["store"],
-        )
+        turn = Turn.of(body.validated_data, conversation, principal)
         if key is None:
             return turn
         said = {name: frame[name] for name in FIELDS["ask"] if name in frame}

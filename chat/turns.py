@@ -1,7 +1,7 @@
 """One question and its answer, saved whatever happens in between."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import OperationalError
 from django.db.models import Exists, Subquery
 
+from chat.access import scope_of
 from chat.auth.principal import Principal
 from chat.claims import CheckedClaim
 from chat.context import NOTHING, Context, Surroundings
@@ -72,6 +73,21 @@ class Turn:
     cached: bool = False  # the answer was given before
     store: bool = True  # as the caller wants it
     kept: KeptRequest | None = None  # by which the request is known if it is sent again
+
+    @classmethod
+    def of(
+        cls, body: Mapping[str, Any], conversation: Conversation, principal: Principal, **more: Any
+    ) -> "Turn":
+        """As somebody asks for it; `body` was checked (QuestionSerializer)."""
+        return cls(
+            conversation=conversation,
+            principal=principal,
+            question=body["question"],
+            scope=scope_of(conversation.corpus, body.get("filters")),
+            surroundings=Surroundings.of(body),
+            store=body.get("store", True),
+            **more,
+        )
 
     @property
     def stored(self) -> bool:

@@ -24,11 +24,10 @@ from chat.events import Done, Error, as_json
 from chat.journal.entries import Entry
 from chat.models import Message
 from chat.places import AGAIN
-from chat.running import running, told
-from chat.saved import end_of
+from chat.retelling import entries_of
+from chat.running import told
 from chat.serializers import AnswerSerializer, ProblemSerializer
 from chat.sse import MEDIA_TYPE, beginning_with, event_stream
-from chat.standing import standings
 from chat.turns import Turn
 from chat.views.requests import principal_of
 from documents.idempotency import Resumed
@@ -88,12 +87,6 @@ def answer_of(request: Request, message_id: UUID) -> Message:
     return get_object_or_404(answers.select_related("conversation"), pk=message_id)
 
 
-def entries_of(message: Message, after: int = 0) -> AsyncGenerator[Entry, None]:
-    """What is told of it from now on; of one whose sources were taken back, its end alone."""
-    retold = without_its_events(message)
-    return alone(after, retold) if retold else _followed(message.pk, after)
-
-
 def respond(request: Request, turn: Turn) -> HttpResponseBase:
     """Ask, and answer in the form that the client accepts. The turn begins when this is kept."""
     turn.kept = request.kept  # type: ignore[attr-defined]
@@ -110,24 +103,6 @@ def promised(request: Request, entries: AsyncGenerator[Entry, None]) -> HttpResp
         return await (in_events(entries) if as_events else in_one(entries))
 
     return Promise(keep)
-
-
-async def _followed(message: UUID, after: int) -> AsyncGenerator[Entry, None]:
-    async with aclosing(running().follow(message, after)) as entries:
-        async for entry in entries:
-            yield entry
-
-
-async def alone(after: int, event: Done | Error) -> AsyncGenerator[Entry, None]:
-    yield Entry(after + 1, event)
-
-
-def without_its_events(message: Message) -> Done | Error | None:
-    """Its last event, if what it showed on the way may not be shown any longer."""
-    if message.status == Message.Status.STREAMING:
-        return None
-    found = standings(message.citations.all(), message.conversation.corpus_id)
-    return end_of(message) if any(one.withheld for one in found.values()) else None
 
 
 def give_back_the_database() -> None:

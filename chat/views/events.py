@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from chat.events import Done, Error, as_json
 from chat.journal.entries import Entry
 from chat.models import Message
+from chat.retelling import without_its_events
 from chat.running import running
 from chat.serializers import AnswerSerializer, EventsSerializer, ProblemSerializer
 from chat.sse import event_stream
@@ -25,7 +26,6 @@ from chat.views.answers import (
     answer_of,
     give_back_the_database,
     refusal,
-    without_its_events,
 )
 from documents.closed import Digits, Query, Strict, take_nothing
 from documents.powers import Power

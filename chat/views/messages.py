@@ -11,8 +11,6 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from chat.access import scope_of
-from chat.context import Surroundings
 from chat.models import Conversation, Message
 from chat.serializers import (
     AroundSerializer,
@@ -72,15 +70,7 @@ class MessageList(Answering, Strict, generics.ListAPIView[Message]):
         """Ask. One JSON body, or a stream of events for who accepts text/event-stream."""
         body = QuestionSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        conversation = self.conversation()
-        turn = Turn(
-            conversation=conversation,
-            principal=principal_of(request),
-            question=body.validated_data["question"],
-            scope=scope_of(conversation.corpus, body.validated_data.get("filters")),
-            surroundings=Surroundings.of(body.validated_data),
-            store=body.validated_data["store"],
-        )
+        turn = Turn.of(body.validated_data, self.conversation(), principal_of(request))
         return respond(request, turn)
 
 
@@ -103,16 +93,8 @@ class Regenerate(Answering, Strict, APIView):
         related = mine.select_related("conversation__corpus", "question")
         old = get_object_or_404(related, pk=message_id)
         question = last_question(old)
-        corpus = old.conversation.corpus
-        turn = Turn(
-            conversation=old.conversation,
-            principal=principal_of(request),
-            question=question.text,
-            scope=scope_of(corpus, body.validated_data.get("filters")),
-            surroundings=Surroundings.of(body.validated_data),
-            anew=True,
-            again=question.pk,
-        )
+        asked = {**body.validated_data, "question": question.text}
+        turn = Turn.of(asked, old.conversation, principal_of(request), anew=True, again=question.pk)
         return respond(request, turn)
 
 

@@ -19,7 +19,7 @@ from chat.models import ApiKey, Conversation, Message
 from chat.pipeline import AnswerPipeline
 from chat.running import running
 from chat.sockets import sockets
-from documents.models import Corpus
+from documents.models import Corpus, Document
 from documents.threads import in_database_thread
 from ragsite.asgi import application
 from ragsite.origins import KnownOrigins
@@ -663,3 +663,18 @@ async def test_a_surprise_is_told_without_its_detail_and_the_connection_stays(co
 
     assert error["code"] == "internal"
     assert "secret" not in error["detail"]
+
+
+async def test_events_of_what_was_withdrawn_since_are_not_told_again(corpus):
+    async with Socket() as socket:
+        await socket.send("ask", corpus="lighthouse", question=LAMP, key="once")
+        done = (await socket.until_the_end())[-1]
+        await Document.objects.aupdate(status=Document.Status.WITHDRAWN)
+        await socket.send("resume", message=done["message_id"])
+        resumed = await socket.until_the_end()
+        await socket.send("ask", corpus="lighthouse", question=LAMP, key="once")
+        again = await socket.until_the_end()
+
+    assert {citation["quote"] for citation in done["citations"]} != {""}
+    for (event,) in (resumed, again):
+        assert {citation["quote"] for citation in event["citations"]} == {""}
