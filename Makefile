@@ -27,7 +27,7 @@ run: install
 test: install-dev
 	@.ci/chromium
 	@.ci/node
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3 --dist worksteal
 
 lint: install-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
