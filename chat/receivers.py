@@ -5,9 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
+from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
-from chat.models import Citation
+from chat.forgetting import forget_conversations
+from chat.models import Citation, Conversation
+from documents.models import Corpus
 from documents.signals import documents_deleted
 
 AT_ONCE = 100  # addresses or chunks in one statement
@@ -32,6 +35,14 @@ def forget_what_was_copied(
         )
         for query in wanted
     )
+
+
+@receiver(pre_delete, sender=Corpus)
+def forget_what_was_asked_of_it(sender: Any, instance: Corpus, **kwargs: Any) -> None:
+    """Its conversations would go with it, but not what was told of them elsewhere."""
+    here = Conversation.objects.filter(corpus=instance).values_list("pk", flat=True)
+    for some in _batches([*here]):
+        forget_conversations(some)
 
 
 def _batches(values: Sequence[Any]) -> list[Sequence[Any]]:

@@ -72,6 +72,13 @@ def test_the_admin_forgets_a_question_with_its_answer(admin_client, said):
     assert nothing_is_kept_of(said) and not Message.objects.exists()
 
 
+def test_a_corpus_that_goes_takes_along_what_was_asked_of_it(admin_client, said):
+    address = f"/admin/documents/corpus/{said.conversation.corpus_id}/delete/"
+    admin_client.post(address, {"post": "yes"})
+
+    assert nothing_is_kept_of(said)
+
+
 def test_the_purge_forgets(said):
     Message.objects.update(created_at=timezone.now() - timedelta(days=4000))
 
