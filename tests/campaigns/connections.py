@@ -18,6 +18,8 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
+from tests.campaigns.pair import READY
+
 Told = tuple[int, dict[str, Any]]  # its number, and the event
 Events = AsyncGenerator[Told, None]
 ENDS = ("done", "error")
@@ -57,6 +59,13 @@ class Asker:
     @property
     def headers(self) -> dict[str, str]:
         return {"X-Visitor-Token": self.token}
+
+    async def is_welcome(self, address: str) -> bool:
+        """A server that was told to end lets those go who read another one's answers."""
+        try:
+            return (await self.http.get(address + READY)).status_code == 200
+        except httpx.HTTPError:
+            return False
 
     # --- To ask -----------------------------------------------------------------------------------
 

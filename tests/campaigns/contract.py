@@ -49,6 +49,10 @@ with-security-parameters = false
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "304", "401", "403", "404", "409", "412", "422", "5xx"]
 
+# A precondition comes before the content of a request: RFC 9110, section 13.2.1.
+[checks.negative_data_rejection]
+expected-statuses = ["4xx", "5xx"]
+
 [checks.response_schema_conformance]
 validate-formats = true
 

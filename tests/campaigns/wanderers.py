@@ -90,7 +90,9 @@ class Wanderer:
         try:
             await self.listen(source, stay, slow=dice.random() < 0.1)
             if stay is None and not self.has_ended:
-                self.wrong.append("a stream ended before its end")
+                if await self.asker.is_welcome(address):
+                    self.wrong.append("a stream ended before its end")
+                raise Away("the server ends, and another one answers")
         except Away:
             self.connections["away"] += 1
             await asyncio.sleep(AGAIN)
