@@ -29,7 +29,8 @@ class Fault(Enum):
     RESET = auto()  # the same, with a TCP reset
 
 
-Chunk = bytes | float | Fault  # bytes to write at once, seconds to wait, or the end
+# Bytes to write at once, seconds to wait, what to do in between, or the end.
+Chunk = bytes | float | Fault | Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -265,6 +266,8 @@ async def _send(reply: Reply, writer: asyncio.StreamWriter) -> bool:
             await writer.drain()
         elif isinstance(chunk, float):
             await asyncio.sleep(chunk)
+        elif callable(chunk):
+            chunk()
         elif chunk is Fault.STALL:
             await asyncio.Event().wait()
         else:
