@@ -230,9 +230,12 @@ class Exchange:
             await asyncio.sleep(LOOK)
 
     async def _ask_after(self, turn: UUID) -> None:
-        for _turn, process in await unfinished(turn):
-            await self.end_abandoned(turn, process)
+        """Its process may have died before it saved the end, or between that and telling it."""
+        left = dict(await unfinished(turn))
         try:
+            process = left[turn] if turn in left else await self.journal.process_of(turn)
+            if process is not None:
+                await self.end_abandoned(turn, process)
             if (mirror := self._mirrors.get(turn)) is None or await self.journal.process_of(turn):
                 return
         except RedisError as error:

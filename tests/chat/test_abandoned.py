@@ -102,6 +102,19 @@ async def test_whoever_polls_now_and_then_is_told_its_end(here, journal, turn):
     assert last.event.status == "interrupted"
 
 
+async def test_an_end_that_was_saved_and_never_told_is_told(here, journal, turn, monkeypatch):
+    monkeypatch.setattr("chat.exchange.QUIET", 0.2)
+    await journal.write({turn: TOLD}, "other")
+    saved = {"text": "Once in twelve.", "status": "complete"}
+    await in_database_thread(Message.objects.close_turn)(turn, saved, [], [])
+
+    entries = await asyncio.wait_for(_all(here.follow(turn)), 5)
+    polled = await here.read(turn, after=2)
+
+    assert (entries[-1].event.status, entries[-1].event.text) == ("complete", "Once in twelve.")
+    assert polled == entries[-1:] and await status_of(turn) == "complete"
+
+
 @pytest.mark.usefixtures("without_redis")
 async def test_polling_without_redis_is_told_its_end(corpus, turn):
     (last,) = await Running().read(turn, after=7)
