@@ -28,6 +28,7 @@ from typing import Any
 
 import httpx
 
+from chat.journal.entries import BEYOND
 from tests.campaigns.connections import Asker, Away, Refused, clients
 from tests.campaigns.crashes import commit
 from tests.campaigns.pair import READY, Pair
@@ -193,14 +194,18 @@ class Campaign:
             self._note(turn, [f"not begun: {end['code']}"])
 
     def _judge(self, pair: Pair, turn: int, readers: list[Wanderer]) -> None:
-        """A killed process may have shown more than it could tell. What had only the memory of a
-        process to be told from, is told as its end alone."""
+        """A killed process may have shown, or saved, more than it could tell. What had only the
+        memory of a process to be told from, is told as its end alone."""
         for reader in readers:
             text = reader.end.get("text", "")
             more = reader.end.get("status") == "interrupted" and reader.shown.startswith(text)
-            alone = pair.redis is None and text.startswith(reader.shown) and reader.shown != text
-            reader.late = more or alone
-            self.counts["told the end alone, without Redis"] += alone
+            alone = text.startswith(reader.shown) and reader.shown != text
+            by_another = bool(reader.events) and reader.events[-1][0] > BEYOND
+            reader.late = more or (alone and (pair.redis is None or by_another))
+            if alone:
+                self.counts[
+                    f"told the end alone: {'no' if pair.redis is None else 'with'} Redis"
+                ] += 1
         stored = pair.stored_as(readers[0].message)
         wrong = violations(readers, stored, self.stage.calls[turn])
         self._note(turn, wrong)
