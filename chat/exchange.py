@@ -89,17 +89,14 @@ class Exchange:
         """Of another process, of which nothing is heard: end it if it was abandoned. Later."""
         self._keep_running(f"asking after {turn}", partial(self._ask_after, turn))
 
-    async def end_abandoned(self, turn: UUID, process: str) -> None:
+    async def end_abandoned(self, turn: UUID, process: str, *, is_dead: bool = False) -> None:
         """If this process died: save what was shown of its turn, and write the last entry.
 
         Whoever finds it first does it: an answer has one end, and a number is written once.
+        `is_dead`: that is known for certain, whatever Redis still believes.
         """
         try:
-            if await self.journal.is_alive(process):
-                return
-            # A Redis that was restarted has forgotten it: it says so again, if it lives.
-            await asyncio.sleep(2 * SAY_SO)
-            if await self.journal.is_alive(process):
+            if not is_dead and await self._may_live(process):
                 return
             entries = (await self.journal.read({turn: 0})).get(turn, [])
             if (mirror := self._mirrors.get(turn)) and _reach(mirror.entries) > _reach(entries):
@@ -112,6 +109,13 @@ class Exchange:
                 await self.journal.write({turn: [last]}, process)
         except RedisError as error:
             outage.began(error)
+
+    async def _may_live(self, process: str) -> bool:
+        """A Redis that was restarted has forgotten it: it says so again, if it lives."""
+        if await self.journal.is_alive(process):
+            return True
+        await asyncio.sleep(2 * SAY_SO)
+        return await self.journal.is_alive(process)
 
     def forget(self, turn: UUID) -> None:
         """One of this process that was deleted while it was written. Later."""

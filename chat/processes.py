@@ -1,12 +1,13 @@
 """Which process of ours answers, and whether another one still lives.
 
-With Redis a process says so there, for as long as it answers. Without, all processes are on one
-machine, and each holds a lock on a file that goes with it, however it ends.
+Each holds a lock on a file, which goes with it however it ends: the others of its machine know at
+once. With Redis a process also says there that it lives, for as long as it answers.
 """
 
 import fcntl
 import os
 from functools import cache
+from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
@@ -36,20 +37,22 @@ def this_process() -> str:
 def sweep() -> None:
     """Remove the files of processes that have ended."""
     for file in (settings.VAR_DIR / FOLDER).glob("*"):
-        holds_its_lock(file.name)
+        _lives(file, sweeping=True)
 
 
-def holds_its_lock(process: str) -> bool:
-    """Whether that process of this machine lives. The file of one that does not is removed."""
-    if not process:
-        return False  # written before processes had names
-    path = settings.VAR_DIR / FOLDER / process
+def lives(process: str) -> bool | None:
+    """Whether that process of this machine lives; None: no file here tells of it."""
+    return _lives(settings.VAR_DIR / FOLDER / process) if process else None
+
+
+def _lives(path: Path, *, sweeping: bool = False) -> bool | None:
     try:
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            path.unlink(missing_ok=True)
+            if sweeping:  # while it is locked: it may be of one that is just beginning
+                path.unlink(missing_ok=True)
             return False
     except BlockingIOError:
         return True
     except FileNotFoundError:
-        return False
+        return None

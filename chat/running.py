@@ -23,7 +23,7 @@ from chat.journal.entries import Entry
 from chat.journal.recording import Recording
 from chat.pipeline import answer
 from chat.places import AGAIN, places
-from chat.processes import holds_its_lock, sweep, this_process
+from chat.processes import lives, sweep, this_process
 from chat.saved import end_by_id
 from chat.turns import Turn
 from documents.threads import in_database_thread
@@ -181,10 +181,10 @@ class Running:
             logger.error("Abandoned answers were not looked for: %s", type(error).__name__)
 
     async def _end_if_abandoned(self, turn: UUID, process: str) -> None:
-        if turn in self._tasks or await asyncio.to_thread(holds_its_lock, process):
+        if turn in self._tasks or (alive := await asyncio.to_thread(lives, process)):
             return
         if self._exchange is not None:
-            await self._exchange.end_abandoned(turn, process)
+            await self._exchange.end_abandoned(turn, process, is_dead=alive is False)
         else:
             await interrupt(turn)
 

@@ -54,7 +54,7 @@ def held() -> None:
 
 def alive() -> None:
     SharedJournal.is_alive = _never  # type: ignore[method-assign]
-    running.holds_its_lock = lambda process: False  # type: ignore[attr-defined]
+    running.lives = lambda process: None  # type: ignore[attr-defined]
 
 
 def watched() -> None:

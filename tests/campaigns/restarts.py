@@ -202,10 +202,7 @@ class Campaign:
             alone = text.startswith(reader.shown) and reader.shown != text
             by_another = bool(reader.events) and reader.events[-1][0] > BEYOND
             reader.late = more or (alone and (pair.redis is None or by_another))
-            if alone:
-                self.counts[
-                    f"told the end alone: {'no' if pair.redis is None else 'with'} Redis"
-                ] += 1
+            self.counts["told the end alone"] += alone
         stored = pair.stored_as(readers[0].message)
         wrong = violations(readers, stored, self.stage.calls[turn])
         self._note(turn, wrong)

@@ -149,6 +149,21 @@ async def test_a_process_killed_just_now_is_believed_to_live_for_a_while(
     assert (at_first, await status_of(turn)) == ("streaming", "interrupted")
 
 
+async def test_one_that_was_killed_on_this_machine_is_known_to_be_dead(
+    here, journal, turn, settings, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("chat.exchange.SAY_SO", 60)
+    settings.VAR_DIR = tmp_path
+    (tmp_path / "processes").mkdir()
+    (tmp_path / "processes" / "other").touch()  # nobody holds it any more
+    await journal.write({turn: TOLD}, "other")
+    await journal.live("other")  # as Redis believes for a while
+
+    await asyncio.wait_for(here.end_abandoned(), 5)
+
+    assert await status_of(turn) == "interrupted"
+
+
 async def test_a_reader_elsewhere_counts_though_redis_forgot_it(
     redis, here, journal, corpus, settings, monkeypatch
 ):
@@ -182,7 +197,7 @@ async def test_who_comes_while_redis_is_away_reads_on_once_it_is_back(
     redis, here, journal, turn, monkeypatch
 ):
     monkeypatch.setattr("chat.running.LOOK", 0.2)
-    monkeypatch.setattr("chat.running.holds_its_lock", lambda process: True)
+    monkeypatch.setattr("chat.running.lives", lambda process: True)
     redis.kill()
     following = asyncio.create_task(_all(here.follow(turn)))
     await asyncio.sleep(0.5)
