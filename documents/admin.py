@@ -218,10 +218,10 @@ class SourceAdmin(DeletesForGood):
         return render(request, "documents/upload.html", about, status=400 if problem else 200)
 
     def _to_change(self, request: HttpRequest, pk: int, **chosen: Any) -> Source:
-        source = get_object_or_404(Source, pk=pk, **chosen)
-        if not self.has_change_permission(request, source):
+        """Whoever may not is not told either whether there is such a source."""
+        if not self.has_change_permission(request):
             raise PermissionDenied
-        return source
+        return get_object_or_404(Source, pk=pk, **chosen)
 
 
 @admin.register(Upload)

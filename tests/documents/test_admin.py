@@ -198,6 +198,14 @@ def test_without_permission_they_stay_closed(staff, one_of_each, model):
     assert client.get(change_page(one_of_each[model])).status_code == 403
 
 
+@pytest.mark.parametrize("page", ["ingest", "upload"])
+def test_without_permission_one_cannot_tell_whether_a_source_is_there(staff, lamp, page):
+    client = staff("documents.view_document")
+    pages = [f"/admin/documents/source/{pk}/{page}/" for pk in (lamp.source_id, 987654)]
+
+    assert [client.post(page).status_code for page in pages] == [403, 403]
+
+
 def test_visitors_are_asked_to_sign_in(client, lamp):
     assert "/admin/login/" in client.get(change_page(lamp)).headers["Location"]
 

@@ -95,7 +95,7 @@ class Town:
         corpus = Corpus.objects.get(slug=slug)
         Corpus.objects.filter(pk=corpus.pk).update(name=f"The {plant(readers, workers)} manual")
         tenant = Tenant(name, corpus, {"corpus": slug})
-        self.add("corpus", "slug", slug, readers, workers)
+        self.add("corpus", "slug", slug, readers, workers, f"name:{name}")
         self.add("corpus", "int", corpus.pk, workers)
         self.sources_of(tenant)
         self.documents_of(tenant)
