@@ -111,15 +111,15 @@ class Campaign:
         return self._leg("cancels", stage, one, self.turns // 10, at_once=4)
 
     def expired(self) -> int:
-        """Who comes when the events are gone is told the end alone, under the next number."""
+        """Who comes when the events are gone is told the end alone, under a higher number."""
         stage = Stage(lambda turn, call, asked: Fate(asked[0]), lambda turn, at: 0.02)
 
         async def one(pair: Pair, http: Any, turn: int) -> None:
             reader = await self._asked(http, self.dice.choice(pair.addresses), turn, until="delta")
             await asyncio.sleep(8.0)
-            before, reader.late = reader.last, True
+            before, reader.late = len(reader.events), True
             await reader.wander(pair.addresses, leaves=0)
-            if reader.last != before + 1:
+            if len(reader.events) != before + 1:
                 self._note(turn, ["more than the end is told of what is gone"])
             self._judge(pair, stage, turn, [reader])
 
