@@ -6,6 +6,7 @@ once. With Redis a process also says there that it lives, for as long as it answ
 
 import fcntl
 import os
+import threading
 from functools import cache
 from pathlib import Path
 from typing import IO
@@ -14,6 +15,7 @@ from uuid import uuid4
 from django.conf import settings
 
 FOLDER = "processes"  # in VAR_DIR
+_naming = threading.Lock()
 _held: dict[int, IO[str]] = {}  # open for as long as the process lives
 
 
@@ -31,7 +33,8 @@ def _named(pid: int) -> str:
 
 def this_process() -> str:
     """Its name, which no other process ever has."""
-    return _named(os.getpid())  # a fork is another process
+    with _naming:  # two threads would make two names, and one lock
+        return _named(os.getpid())  # a fork is another process
 
 
 def sweep() -> None:
