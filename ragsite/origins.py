@@ -12,6 +12,7 @@ from chat.auth.origins import allowed
 from documents.threads import in_database_thread
 
 Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+FORWARDED = {b"ws": b"http", b"wss": b"https"}  # as some proxies (Traefik) say it
 SCHEMES = {"ws": "http", "wss": "https"}  # of the request that is upgraded
 
 
@@ -30,7 +31,13 @@ class KnownOrigins:
 
 
 def _is_known(scope: dict[str, Any]) -> bool:
-    upgraded = {"method": "GET", "scheme": SCHEMES[scope.get("scheme", "ws")], "query_string": b""}
+    upgraded = {
+        "method": "GET", "scheme": SCHEMES[scope.get("scheme", "ws")], "query_string": b"",
+        "headers": [
+            (name, FORWARDED.get(value, value) if name == b"x-forwarded-proto" else value)
+            for name, value in scope["headers"]
+        ],
+    }  # fmt: skip
     request = ASGIRequest({**scope, **upgraded}, BytesIO())
     try:
         return allowed(request)

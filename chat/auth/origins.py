@@ -63,7 +63,7 @@ def allowed(request: HttpRequest) -> bool:
     if (page := origin_of(origin)) is None:
         return False
     ours = origin_of(f"{request.scheme}://{request.get_host()}")
-    # As Django does for forms: behind a proxy that changes the name, the settings say it.
+    # Behind a proxy that changes the name, the settings say it, as they do for forms.
     return page == ours or origin in settings.CSRF_TRUSTED_ORIGINS or may_read(origin)
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
@@ -476,14 +478,16 @@ FOREIGN_ORIGINS = [
 ]  # fmt: skip
 
 
-async def reached(*origins: str | None, scheme: str = "wss", host: str = GOOD) -> bool:
+async def reached(
+    *origins: str | None, scheme: str = "wss", host: str = GOOD, more: Sequence[Any] = ()
+) -> bool:
     """Whether a socket of a page with this origin comes through, to the server of this name."""
 
     async def inside(scope, receive, send):
         await send({"type": "websocket.accept"})
 
     headers = [(b"origin", origin.encode()) for origin in origins if origin is not None]
-    headers.append((b"host", host.encode()))
+    headers += [(b"host", host.encode()), *more]
     communicator = WebsocketCommunicator(KnownOrigins(inside), "/ws/chat/", headers=headers)
     communicator.scope["scheme"] = scheme
     connected, _code = await communicator.connect(timeout=5)
@@ -516,6 +520,15 @@ async def test_another_port_or_scheme_is_somebody_elses_page(transactional_db, s
     assert not await reached("https://localhost")
     assert not await reached(f"http://{GOOD}") and not await reached(f"https://{GOOD}:8443")
     assert not await reached("http://localhost:3000", scheme="ws", host="localhost:8000")
+
+
+@pytest.mark.parametrize("told", [b"https", b"wss"])
+async def test_our_own_pages_come_through_a_proxy(transactional_db, settings, told):
+    settings.ALLOWED_HOSTS = [GOOD]
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    forwarded = (b"x-forwarded-proto", told)
+
+    assert await reached(f"https://{GOOD}", scheme="ws", more=[forwarded])
 
 
 async def test_a_name_that_is_not_ours_reaches_nothing(transactional_db, settings):
