@@ -66,6 +66,7 @@ class Sockets:
         if socket.principal.kind != "key" and self._each[who] >= settings.SOCKETS_EACH:
             raise TooManySockets(mine=True)
         self._open.add(socket)
+        self._seen = ""  # something may have changed since its credential was looked at
         self._each[who] += 1
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
@@ -98,14 +99,14 @@ class Sockets:
                 self._end(socket, REVOKED)
 
     async def _watch(self) -> None:
-        self._seen = await asyncio.to_thread(revision)
         while self._open:
             await asyncio.sleep(LOOK)
             try:
                 now = await asyncio.to_thread(revision)
-                await self.look(anew=now != self._seen)
-                self._seen = now
+                anew, self._seen = now != self._seen, now
+                await self.look(anew=anew)
             except Exception as error:  # whatever it was: the next look is soon
+                self._seen = ""
                 logger.warning("Sockets were not looked at: %s", type(error).__name__)
 
     def _end(self, socket: Socket, detail: str) -> None:

@@ -35,6 +35,7 @@ def listen() -> None:
         post_save.connect(changed, sender=sender)
         post_delete.connect(changed, sender=sender)
     post_delete.connect(session_gone, sender=Session)
+    post_delete.connect(changed, sender=Group)  # who leaves it thereby is not announced
     for through in (
         ApiKey.corpora.through, User.groups.through, User.user_permissions.through,
         Group.permissions.through,

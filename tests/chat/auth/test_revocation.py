@@ -222,7 +222,8 @@ def test_the_revision_changes_with_whatever_takes_access_away(ben, browser, priv
         revoke, lambda: key.corpora.clear(), lambda: key.delete(),
         lambda: ben.groups.add(group), lambda: ben.user_permissions.clear() or ben.save(),
         lambda: group.permissions.add(Permission.objects.get(codename="view_corpus")),
-        lambda: browser.logout(), lambda: open_corpus.save(), lambda: ben.delete(),
+        lambda: group.delete(), lambda: browser.logout(), lambda: open_corpus.save(),
+        lambda: ben.delete(),
     ]  # fmt: skip
     for number, event in enumerate(events):
         before = revision()
