@@ -19,12 +19,15 @@ LONGEST_TURN = timedelta(minutes=10)
 
 @in_database_thread
 def unfinished(message: UUID | None = None) -> list[tuple[UUID, str]]:
-    """Ids of answers without an end, this one or all, and the names of their processes."""
+    """Ids of answers without an end, this one or all, and the names of their processes; "" when
+    none can still be at it."""
+    long_ago = timezone.now() - LONGEST_TURN
     streaming = Message.objects.filter(status=Message.Status.STREAMING)
     if message is not None:
         streaming = streaming.filter(pk=message)
-    known = ~Q(process="") | Q(created_at__lt=timezone.now() - LONGEST_TURN)
-    return list(streaming.filter(known).values_list("pk", "process"))
+    known = streaming.filter(~Q(process="") | Q(created_at__lt=long_ago))
+    rows = known.values_list("pk", "process", "created_at")
+    return [(pk, process if began > long_ago else "") for pk, process, began in rows]
 
 
 @in_database_thread

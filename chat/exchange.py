@@ -14,6 +14,7 @@ from chat.abandoned import interrupt, unfinished
 from chat.journal.entries import BEYOND, Entry
 from chat.journal.recording import Recording
 from chat.journal.shared import RedisError, SharedJournal
+from chat.processes import lives
 from chat.saved import end_by_id
 from documents.outages import redis as outage
 
@@ -119,9 +120,13 @@ class Exchange:
 
     def forget(self, turn: UUID) -> None:
         """One of this process that was deleted while it was written. Later."""
+        self.let_go(turn)
+        self._keep_running(f"forgetting {turn}", partial(self._forget, turn))
+
+    def let_go(self, turn: UUID) -> None:
+        """Write no more of it."""
         self._own.pop(turn, None)
         self._written.pop(turn, None)
-        self._keep_running(f"forgetting {turn}", partial(self._forget, turn))
 
     def leave(self) -> None:
         """This process ends: whoever reads another one's answers here does so elsewhere."""
@@ -234,19 +239,20 @@ class Exchange:
             await asyncio.sleep(LOOK)
 
     async def _ask_after(self, turn: UUID) -> None:
-        """Its process may have died before it saved the end, or between that and telling it."""
-        left = dict(await unfinished(turn))
+        """End it, if its process died. Its end may be saved and was never told, or Redis has lost
+        it: then it is told here."""
         try:
-            process = left[turn] if turn in left else await self.journal.process_of(turn)
-            if process is not None:
-                await self.end_abandoned(turn, process)
-            if (mirror := self._mirrors.get(turn)) is None or await self.journal.process_of(turn):
+            for _turn, process in await unfinished(turn):
+                if not (alive := await asyncio.to_thread(lives, process)):
+                    await self.end_abandoned(turn, process, is_dead=alive is False)
+            if (mirror := self._mirrors.get(turn)) is None:
                 return
+            found = await self.journal.read({turn: mirror.last_number})
         except RedisError as error:
             outage.began(error)
             return
-        # Its events are lost, with nobody there to write them again.
-        if (end := await end_by_id(turn)) is not None:
+        mirror.extend(found.get(turn, []))
+        if not mirror.has_ended and (end := await end_by_id(turn)) is not None:
             mirror.extend([Entry(mirror.last_number + BEYOND, end)])
 
 

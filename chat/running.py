@@ -135,6 +135,8 @@ class Running:
                 self._stop_here(turn)
             else:
                 self._recordings.pop(turn, None)
+                if self._exchange is not None:
+                    self._exchange.let_go(turn)
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing new, wait for what runs, interrupt what is not done by then.
@@ -181,7 +183,11 @@ class Running:
             logger.error("Abandoned answers were not looked for: %s", type(error).__name__)
 
     async def _end_if_abandoned(self, turn: UUID, process: str) -> None:
-        if turn in self._tasks or (alive := await asyncio.to_thread(lives, process)):
+        if any(turn in here._tasks for here in [*_running.values(), self]):
+            return
+        # One of ours that is not at work any more has an end that could not be saved.
+        ours = process == this_process()
+        if alive := False if ours else await asyncio.to_thread(lives, process):
             return
         if self._exchange is not None:
             await self._exchange.end_abandoned(turn, process, is_dead=alive is False)

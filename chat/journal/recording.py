@@ -51,8 +51,10 @@ class Recording:
 
     def extend(self, entries: list[Entry]) -> None:
         """Entries that were numbered elsewhere; those that are here already are left out."""
-        if new := [entry for entry in entries if entry.number > self.last_number]:
-            self._append(new)
+        new = [entry for entry in entries if entry.number > self.last_number]
+        if new and not self.has_ended:  # two processes may each have found an end for it
+            end = next((at for at, entry in enumerate(new, 1) if entry.is_last), len(new))
+            self._append(new[:end])
 
     def read(self, after: int) -> list[Entry]:
         """What follows the entry of this number, text in as few pieces as possible."""

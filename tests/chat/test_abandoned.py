@@ -14,6 +14,7 @@ from chat.journal.shared import SharedJournal
 from chat.llm.scripted import ScriptedModel
 from chat.models import Message
 from chat.pipeline import AnswerPipeline
+from chat.processes import this_process
 from chat.running import Running
 from documents.threads import in_database_thread
 from tests.background import RedisServer
@@ -113,6 +114,46 @@ async def test_an_end_that_was_saved_and_never_told_is_told(here, journal, turn,
 
     assert (entries[-1].event.status, entries[-1].event.text) == ("complete", "Once in twelve.")
     assert polled == entries[-1:] and await status_of(turn) == "complete"
+
+
+async def test_an_end_that_redis_lost_is_told_though_its_process_lives(
+    here, journal, turn, monkeypatch
+):
+    monkeypatch.setattr("chat.exchange.QUIET", 0.2)
+    await journal.write({turn: TOLD}, "other")
+    await journal.live("other")
+    saved = {"text": "Once in twelve.", "status": "complete"}
+    await in_database_thread(Message.objects.close_turn)(turn, saved, [], [])
+
+    entries = await asyncio.wait_for(_all(here.follow(turn)), 5)
+
+    assert (entries[-1].event.status, entries[-1].event.text) == ("complete", "Once in twelve.")
+
+
+async def test_whoever_still_holds_its_lock_is_not_dead_whatever_redis_says(
+    here, journal, turn, monkeypatch
+):
+    monkeypatch.setattr("chat.exchange.QUIET", 0.2)
+    monkeypatch.setattr("chat.exchange.lives", lambda process: True)
+    await journal.write({turn: TOLD}, "other")  # and nothing says that it lives
+
+    following = asyncio.create_task(_all(here.follow(turn)))
+    await asyncio.sleep(1.0)
+    following.cancel()
+
+    assert await status_of(turn) == "streaming"
+
+
+@pytest.mark.usefixtures("without_redis")
+async def test_one_of_ours_whose_end_could_not_be_saved_ends_when_its_events_are_gone(corpus):
+    begun = await new_turn(corpus, "How often does the lamp turn?")
+    await in_database_thread(Message.objects.open_turn)(
+        begun.conversation, begun.question, answer_id=begun.id, process=this_process()
+    )
+
+    entries = await asyncio.wait_for(_all(Running().follow(begun.id)), 5)
+
+    assert [entry.event.status for entry in entries] == ["interrupted"]
 
 
 @pytest.mark.usefixtures("without_redis")

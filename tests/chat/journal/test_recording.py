@@ -136,3 +136,12 @@ def test_what_is_no_event_is_not_taken_for_one():
 
 def test_a_field_of_a_newer_version_is_left_out():
     assert from_json({**as_json(Delta("Once ")), "mood": "calm"}) == Delta("Once ")
+
+
+async def test_of_two_ends_that_were_found_elsewhere_the_first_one_counts():
+    recording = Recording()
+
+    recording.extend([Entry(1, Delta("Once")), Entry(2, END), Entry(100_001, END)])
+    recording.extend([Entry(100_002, END)])
+
+    assert [entry.number for entry in recording.entries] == [1, 2]
