@@ -68,8 +68,13 @@ async def test_readers_of_answers_of_others_are_let_go(two, held_open, corpus): 
 
 
 @pytest.mark.usefixtures("without_redis")
-async def test_a_reader_of_a_turn_that_no_journal_knows_is_let_go_too(held_open, corpus):  # noqa: F811
+async def test_a_reader_of_a_turn_that_no_journal_knows_is_let_go_too(
+    held_open,
+    corpus,
+    monkeypatch,  # noqa: F811
+):
     here, ends = Running(), Running()
+    monkeypatch.setattr("chat.running.this_process", lambda: "that of whoever ends")
     turn, told = await new_turn(corpus, LAMP), list[Entry]()
     here.start(turn)
     await until_text(here, turn)
