@@ -69,9 +69,9 @@ async def test_readers_of_answers_of_others_are_let_go(two, held_open, corpus): 
 
 @pytest.mark.usefixtures("without_redis")
 async def test_a_reader_of_a_turn_that_no_journal_knows_is_let_go_too(
-    held_open,
+    held_open,  # noqa: F811
     corpus,
-    monkeypatch,  # noqa: F811
+    monkeypatch,
 ):
     here, ends = Running(), Running()
     monkeypatch.setattr("chat.running.this_process", lambda: "that of whoever ends")
